@@ -1,0 +1,262 @@
+"""The walk: from the graph of a result to its gradients, as a cached program or, where the user's code takes part, as recorded nodes."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..backends import SUPPLIED, Program, symbolic
+from ..backends import numpy as backend
+from ..engine import engine, freed_error, linearize, ordered, settle
+from ..graph import FREED, Kind, Node, mode, order
+from ..ops import registry
+from ..ops._op import cast, picks
+
+RECORD = object()        # stands in the cache for a graph whose gradient runs the user's code
+
+
+def sum_to(g: Node, shape: tuple) -> Node:
+    """Undoes broadcasting: `g` summed over the dimensions that `shape` lacks or has as 1."""
+    if g.shape == shape:
+        return g
+    ahead = g.ndim - len(shape)
+    dims = (*range(ahead), *(i + ahead for i, size in enumerate(shape) if size == 1 and g.shape[i + ahead] != 1))
+    if dims:
+        g = registry["sum"](g, dims, True)
+    return g if g.shape == shape else registry["reshape"](g, shape)
+
+
+def fitted(g: Node, like: Any) -> Node:
+    """The gradient `g` in the shape and dtype of what it is the gradient of."""
+    g = sum_to(g, like.shape)
+    if like.dtype.is_complex or not g.spec.is_complex:
+        return cast(g, like.dtype)
+    return cast(registry["real"](g), like.dtype)
+
+
+def pull(nodes: Sequence[Node], seeds: dict[Node, Any], keep: set[Node], special: Callable | None = None,
+         arrived: Callable | None = None) -> dict[Node, Any]:
+    """Gradients of the `seeds` with respect to the nodes in `keep`, as nodes. `nodes` is in order of recording.
+
+    `special` differentiates nodes of custom functions; `arrived` may replace a gradient once it is complete (hooks).
+    """
+    total: dict[Node, Any] = dict(seeds)
+    reach = set(keep)                            # a rule runs only where its result leads to a node asked for
+    for node in nodes:
+        if node.kind.tape and any(type(s) is Node and s in reach for s in node.inputs):
+            reach.add(node)
+    for node in reversed(nodes):
+        g = total.get(node)
+        if g is None or not node.kind.tape:
+            continue
+        if arrived is not None:
+            g = total[node] = arrived(node, g)
+            if g is None:
+                continue
+        if not any(type(s) is Node and s in reach for s in node.inputs):
+            continue
+        if node.kind.op.name == "_pick":
+            parent, index = node.inputs[0], node.kind.env["index"]
+            parts = total.setdefault(parent, [None] * len(parent.spec))
+            parts[index] = g if parts[index] is None else parts[index] + g
+            continue
+        for source, part in (special or builtin)(node, g, reach):
+            part = fitted(part, source.spec)
+            total[source] = total[source] + part if source in total and total[source] is not None else part
+    return total
+
+
+def builtin(node: Node, g: Any, reach: set[Node]) -> list[tuple[Node, Node]]:
+    """Pairs (input, gradient) of `node` by the rules of its operation."""
+    op = node.kind.op
+    if not op.grads:
+        raise NotImplementedError(f"the derivative for '{op.name}' is not implemented")
+    if node.inputs is FREED:
+        raise freed_error()
+    for i in node.kind.saves:
+        if type(node.inputs[i]) is Node and "changed" in node.inputs[i].kind.state:
+            raise changed_error(node.inputs[i])
+    if node.kind.saves_out and "changed" in node.kind.state:
+        raise changed_error(node)
+    env = op.environment(node)
+    env["g"] = tuple(g) if type(g) is list else g
+    env["out"] = picks(node) if type(node.spec) is tuple else node
+    found = []
+    for name, rule in op.grads.items():
+        source = env[name]
+        if type(source) is tuple:
+            if any(type(s) is Node and s in reach for s in source):
+                found += [(s, part) for s, part in zip(source, rule(env), strict=True) if type(s) is Node and s in reach and part is not None]
+        elif type(source) is Node and source in reach:
+            part = rule(env)
+            if part is not None:
+                found.append((source, part))
+    return found
+
+
+def changed_error(node: Node) -> RuntimeError:
+    extra = node.extra if type(node.extra) is dict else {}
+    now, then = extra.get("version", (1, 0))
+    name = f", which is output 0 of {node.kind.op.backward_name(node.kind)}," if node.kind.op is not None and node.kind.tape else ""
+    return RuntimeError(f"one of the variables needed for gradient computation has been modified by an inplace operation: "
+                        f"[torch.{type_name(node.dtype)} {list(node.shape)}]{name} is at version {now}; expected version {then} instead. "
+                        "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+                        "torch.autograd.set_detect_anomaly(True).")
+
+
+def type_name(dtype: Any) -> str:
+    return {"float32": "FloatTensor", "float64": "DoubleTensor", "float16": "HalfTensor", "bfloat16": "BFloat16Tensor", "int64": "LongTensor",
+            "int32": "IntTensor", "int16": "ShortTensor", "int8": "CharTensor", "uint8": "ByteTensor", "bool": "BoolTensor",
+            "complex64": "ComplexFloatTensor", "complex128": "ComplexDoubleTensor"}.get(dtype.name, dtype.name)
+
+
+class Step:
+    """A gradient program found by key. Its fields are positions in the list of nodes that the key was made of.
+
+    values: which nodes get values; freed: which leave the tape; targets: which leaves get gradients, and the gradients' kinds.
+    """
+    __slots__ = ("program", "values", "freed", "targets")
+
+    def __init__(self, program: Program, values: list[int], freed: list[int], targets: list[tuple[int, Kind]]) -> None:
+        self.program, self.values, self.freed, self.targets = program, values, freed, targets
+
+
+def tape_of(roots: Sequence[Node]) -> list[Node]:
+    """All that is pending, and the part of the tape under `roots` that has run already; inputs first."""
+    batch = engine.take()
+    if all(r.value is None for r in roots) and ordered(batch):
+        for node in batch:
+            for source in node.inputs:
+                if type(source) is Node and source.value is not None and source.kind.tape and source.kind.op is not None:
+                    break
+            else:
+                continue
+            break
+        else:
+            return batch
+    under = order(roots, tape=True)
+    known = set(under)
+    return under + [n for n in order(batch) if n not in known]
+
+
+def gradients(roots: list[Node], seeds: list[Node | None], wanted: list[Node] | None, retain: bool) -> list[tuple[Node, Node]] | None:
+    """Runs what is pending together with the gradient of `roots`, as one program kept by its key.
+
+    Returns pairs (leaf, gradient) for the leaves that collect one, or for `wanted`. None if the user's code takes part
+    (hooks, custom functions): `recorded` does those.
+    """
+    with engine.lock:
+        nodes = tape_of(roots)
+        held = engine.held([n for n in nodes if n.value is None])
+        key, leaves, slots = linearize(nodes)
+        tail: list[Any] = [retain, wanted is None]
+        for seed in seeds:
+            if seed is None or seed in slots:
+                tail.append(slots.get(seed))  # type: ignore[arg-type]
+            else:
+                tail.append(seed.spec.leaf)
+                leaves.append(seed)
+        full = (*key, *tail, *[slots[n] for n in roots], None, *[slots[n] for n in held], None, *[slots.get(n) for n in wanted or ()])
+        step = engine.find(full)
+        have = list(slots)
+        if step is None:
+            step = engine.keep(full, build(key, tail[2:], have, slots, roots, held, wanted, retain))
+        if step is RECORD:
+            engine.pending[:0] = [n for n in nodes if n.value is None]
+            return None
+        results = engine.run(step.program, leaves, nodes, slots)
+        for place, value in zip(step.values, results, strict=False):
+            settle(have[place], value)
+        for place in step.freed:
+            have[place].inputs = FREED
+        first = len(step.values)
+        return [(have[place], Node(kind, (), results[first + i])) for i, (place, kind) in enumerate(step.targets)]
+
+
+def build(key: list, seeds: list, have: list[Node], slots: dict[Node, int], roots: list[Node], held: list[Node],
+          wanted: list[Node] | None, retain: bool) -> Any:
+    """Works out the program of a gradient from the structure alone."""
+    nodes, inputs = symbolic(key)
+    if any("hooked" in n.kind.state or n.kind.op is not None and n.kind.op.name == "_custom" for n in nodes):
+        return RECORD
+    for actual, slot in slots.items():
+        if actual.kind.state:
+            nodes[slot].extra = actual.extra
+    at = {nodes[slot]: place for place, slot in enumerate(slots.values())}
+    tops = [nodes[slots[r]] for r in roots]
+    targets = [n for n in at if is_target(n)] if wanted is None else [nodes[slots[w]] for w in wanted if w in slots]
+    before = mode.grad, mode.key
+    mode.grad = mode.key = False
+    try:
+        start: dict[Node, Any] = {}
+        for top, given in zip(tops, seeds, strict=True):
+            if type(given) is int:
+                seed = nodes[given]
+            elif given is None:
+                seed = registry["_full"].record(top.shape, 1, top.dtype, None)
+            else:
+                seed = Node(given, (), SUPPLIED)
+                inputs.append(seed)
+            start[top] = start[top] + seed if top in start else seed
+        total = pull(nodes, start, set(targets))
+    finally:
+        mode.grad, mode.key = before
+    under = tape_under(tops)
+    values = dict.fromkeys([nodes[slots[n]] for n in held] + [t for t in tops if t.value is None])
+    for node in at:                                # what later gradients read: of other graphs, and of this one if it is retained
+        if node.kind.tape and node.kind.op is not None and (retain or node not in under):
+            saved = [node.inputs[i] for i in node.kind.saves] + ([node] if node.kind.saves_out else [])
+            values.update((s, None) for s in saved if type(s) is Node and s.value is None)
+    freed = [] if retain else [at[n] for n in under if n.kind.saves or n.kind.saves_out]
+    reached = [t for t in targets if total.get(t) is not None]
+    program = Program(inputs, [*values, *[total[t] for t in reached]], backend.prepare)
+    return Step(program, [at[v] for v in values], freed, [(at[t], t.spec.like().leaf) for t in reached])
+
+
+def is_target(node: Node) -> bool:
+    """Whether `node` is a leaf whose tensor collects a gradient."""
+    return (node.kind.op is None or node.kind.op.name == "_leaf") and type(node.spec) is not tuple and node.spec.requires_grad
+
+
+def tape_under(roots: Sequence[Node]) -> set[Node]:
+    """The nodes of the tape that `roots` stand on."""
+    seen: set[Node] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node not in seen and node.kind.tape and node.kind.op is not None:
+            seen.add(node)
+            stack += [s for s in node.inputs if type(s) is Node]
+    return seen
+
+
+def recorded(roots: list[Node], seeds: list[Node | None], wanted: list[Node] | None, retain: bool, create_graph: bool,
+             special: Callable, arrived: Callable) -> list[tuple[Node, Node]]:
+    """The gradient as recorded nodes, which can be differentiated again; hooks and custom functions are called on the way."""
+    nodes = order(roots, tape=True)
+    for node in nodes:
+        if node.inputs is FREED:
+            raise freed_error()
+    targets = wanted
+    if targets is None:
+        targets = list(dict.fromkeys(s for n in [*nodes] for s in n.inputs if type(s) is Node and is_target(s)))
+        targets += [r for r in roots if is_target(r) and r not in targets]
+    before = mode.grad, mode.key
+    mode.grad = mode.key = create_graph
+    try:
+        start: dict[Node, Any] = {}
+        for root, seed in zip(roots, seeds, strict=True):
+            first = registry["_full"].record(root.shape, 1, root.dtype, None) if seed is None else seed
+            start[root] = start[root] + first if root in start else first
+        total = pull(nodes, start, set(targets), special, arrived)
+    finally:
+        mode.grad, mode.key = before
+    found = [(t, total[t]) for t in targets if total.get(t) is not None]
+    engine.pending += [g for _, g in found if g.value is None]
+    if not retain:
+        engine.flush("backward")
+        for _, g in found:
+            engine.force(g)
+        for node in nodes:
+            if node.kind.saves or node.kind.saves_out:
+                node.inputs = FREED
+    return found

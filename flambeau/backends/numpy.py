@@ -1,0 +1,182 @@
+"""The NumPy backend: always there, the reference. A program is interpreted the first time, then turned into one Python function."""
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..graph import Node
+from ..ops._op import argument
+from . import Program, shown_argument
+
+SMALL = 1 << 16         # bytes below which a dead value may stay until its function returns
+
+
+def _special() -> Any:
+    """SciPy's special functions, loaded when the first one is needed (0.1 s)."""
+    import scipy.special
+    return scipy.special
+
+
+class _Lazy:
+    """A module that is imported at its first use."""
+
+    def __init__(self, load: Callable[[], Any]) -> None:
+        self._load = load
+
+    def __getattr__(self, name: str) -> Any:
+        module = self._load()
+        setattr(self, name, getattr(module, name))
+        return getattr(module, name)
+
+
+def _at_set(x: np.ndarray, key: Any, value: Any) -> np.ndarray:
+    """A copy of `x` with `value` at `key`."""
+    x = np.array(x)
+    x[key] = value
+    return x
+
+
+def _at_add(x: np.ndarray, key: Any, value: Any) -> np.ndarray:
+    """A copy of `x` with `value` added at `key`, as often as a position comes."""
+    x = np.array(x)
+    np.add.at(x, key, value)
+    return x
+
+
+def _windows(x: np.ndarray, size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> np.ndarray:
+    """Views (..., H', W', kH, kW) of the last dimensions of `x`, without a copy."""
+    k = len(size)
+    reach = [d * (n - 1) + 1 for n, d in zip(size, dilation, strict=True)]
+    seen = np.lib.stride_tricks.sliding_window_view(x, reach, tuple(range(x.ndim - k, x.ndim)))
+    steps = (*(slice(None, None, s) for s in stride), *(slice(None, None, d) for d in dilation))
+    return seen[(..., *steps)]
+
+
+def namespace() -> types.ModuleType:
+    """The array namespace `xp` that kernels are written against: NumPy's names and the few it lacks."""
+    xp = types.ModuleType("xp")
+    xp.__dict__.update({name: getattr(np, name) for name in np.__all__ if name not in ("bool", "long", "ulong", "int", "float")})
+    xp.linalg, xp.fft, xp.special = np.linalg, np.fft, _Lazy(_special)  # type: ignore[attr-defined]
+    xp.at_set, xp.at_add, xp.windows = _at_set, _at_add, _windows  # type: ignore[attr-defined]
+    xp.host = True  # type: ignore[attr-defined]    # values can be looked at: kernels may check them
+    return xp
+
+
+xp = namespace()
+
+
+def kernel(node: Node) -> Callable[..., Any]:
+    """The function that computes a node from `xp` and the values of its arguments."""
+    found = node.kind.op.lowerings.get("numpy", node.kind.op.body)
+    specs = [s.spec for s in node.inputs if type(s) is Node and type(s.spec) is not tuple]
+    outs = node.spec if type(node.spec) is tuple else (node.spec,)
+    if node.kind.op.upcast and any(s.dtype.half for s in (*specs, *outs)):
+        return _widened(found, [s.dtype.numpy for s in outs] if type(node.spec) is tuple else outs[0].dtype.numpy)
+    if type(node.spec) is not tuple and node.spec.weak:
+        number = (bool, int, float, complex)[node.spec.dtype.category]
+        return lambda *args, **words: number(found(*args, **words))
+    return found
+
+
+def _widened(found: Callable, out: Any) -> Callable[..., Any]:
+    """`found` computed in float32 where operands have 16 bits, its result rounded once."""
+    def wide(value: Any) -> Any:
+        if type(value) is tuple:
+            return tuple([wide(v) for v in value])
+        return value.astype(np.float32) if isinstance(value, (np.ndarray, np.generic)) and value.dtype.itemsize == 2 \
+            and value.dtype.kind in "fV" else value
+
+    def run(*args: Any, **words: Any) -> Any:
+        result = found(*[wide(a) for a in args], **words)
+        if type(out) is list:
+            return tuple(np.asarray(r).astype(d, copy=False) for r, d in zip(result, out, strict=True))
+        return np.asarray(result).astype(out, copy=False)
+    return run
+
+
+def prepare(program: Program) -> Callable[[list], Any]:
+    """A function from the list of inputs to the tuple of outputs."""
+    runs = 0
+    function: Callable | None = None
+
+    def run(values: list) -> Any:
+        nonlocal runs, function
+        runs += 1
+        if function is None:
+            if runs < 2:
+                return interpret(program, values)
+            function = generate(program)
+        with np.errstate(all="ignore"):
+            return function(*values)
+    return run
+
+
+def evaluate(node: Node, inputs: tuple) -> Any:
+    """The value of `node`, given those of its inputs."""
+    words = node.kind.op.keywords
+    given = [argument(a, inputs) for a in node.kind.args]
+    return kernel(node)(xp, *[v for i, v in enumerate(given) if i not in words], **{w[:-1]: given[i] for i, w in words.items()})
+
+
+def interpret(program: Program, values: Sequence[Any]) -> tuple:
+    """Each instruction once, in order."""
+    known: dict[Node, Any] = dict(zip(program.inputs, values, strict=True))
+    dead: dict[int, list[Node]] = {}
+    for node, i in program.last.items():
+        dead.setdefault(i, []).append(node)
+    with np.errstate(all="ignore"):
+        for i, node in enumerate(program.nodes):
+            have = tuple([known[s] if type(s) is Node else s for s in node.inputs])
+            try:
+                known[node] = evaluate(node, have)
+            except Exception as error:
+                error.__flambeau__ = node  # type: ignore[attr-defined]
+                raise
+            for gone in dead.get(i, ()):
+                known.pop(gone, None)
+    return tuple([known[node] for node in program.outputs])
+
+
+def generate(program: Program) -> Callable[..., tuple]:
+    """The program as the source of one Python function: a line an instruction, so that an error's line says which."""
+    space: dict[str, Any] = {"xp": xp}
+    names = {node: f"v{i}" for node, i in program.place.items()}
+
+    def constant(value: Any) -> str:
+        if value is None or type(value) in (bool, int) or type(value) is tuple and all(type(v) is int for v in value):
+            return repr(value)
+        name = f"c{len(space)}"
+        space[name] = value
+        return name
+
+    lines = [f"def program({', '.join(names[n] for n in program.inputs)}):"]
+    dead: dict[int, list[str]] = {}
+    for node, i in program.last.items():
+        size = sum(s.nbytes for s in node.spec) if type(node.spec) is tuple else node.spec.nbytes
+        if size > SMALL:
+            dead.setdefault(i, []).append(names[node])
+    for i, node in enumerate(program.nodes):
+        space[f"k{i}"] = kernel(node)
+        sources = [names[s] if type(s) is Node else constant(s) for s in node.inputs]
+        words = node.kind.op.keywords
+        given = "".join(f", {words.get(j, '')}" + shown_argument(a, sources, constant) for j, a in enumerate(node.kind.args))
+        drop = "".join(f"; {name} = None" for name in dead.get(i, ()))
+        lines.append(f" {names[node]} = k{i}(xp{given}){drop}")
+    lines.append(f" return ({''.join(names[n] + ', ' for n in program.outputs)})")
+    exec(compile("\n".join(lines), f"<flambeau program {program.number}>", "exec"), space)
+    return space["program"]
+
+
+def failed(error: Exception, program: Program) -> Node | None:
+    """The instruction of `program` at which `error` was raised."""
+    node = getattr(error, "__flambeau__", None)
+    trace = error.__traceback__
+    while node is None and trace is not None:
+        if trace.tb_frame.f_code.co_filename == f"<flambeau program {program.number}>":
+            place = trace.tb_lineno - 2
+            return program.nodes[place] if 0 <= place < len(program.nodes) else None
+        trace = trace.tb_next
+    return node

@@ -1,0 +1,339 @@
+"""From an operation of the registry to the functions and methods that users call: over tensors, with in-place and `out=` forms."""
+from __future__ import annotations
+
+import collections
+import inspect
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .backends import numpy as backend
+from .device import device
+from .dtypes import dtype
+from .engine import engine
+from .graph import Node, leaf, mode, spec
+from .ops import registry
+from .ops._op import NUMBERS, Composite, Op
+from .views import check_writable, make_view, write
+
+HANDLES: set[type] = set()          # Tensor and Parameter: classes whose operations need no look at the class
+_new = object.__new__
+Tensor: Any = None                  # set by the layer above
+
+
+def use(cls: type) -> None:
+    """Says which class tensors are of."""
+    global Tensor
+    Tensor = cls
+    HANDLES.add(cls)
+
+
+def wrap(node: Node) -> Any:
+    """A tensor for a newly recorded node."""
+    engine.pending.append(node)
+    engine.load += node.kind.weight
+    t = _new(Tensor)
+    t._node = node
+    if engine.load > engine.bound:
+        engine.flush("bound")
+    return t
+
+
+def type_name(value: Any) -> str:
+    return type(value).__name__
+
+
+def plain(value: Any) -> Any:
+    """An argument that is no operand, in a form that can be part of a key."""
+    kind = type(value)
+    if kind in (int, bool, float, str, type(None), dtype):
+        return value
+    if isinstance(value, (tuple, list)):
+        return tuple([plain(v) for v in value])
+    if isinstance(value, Tensor):
+        return value.item()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, device):
+        return value
+    if hasattr(value, "__index__"):
+        return operator.index(value)
+    return value
+
+
+def operand(op: Op, place: int, value: Any, strict: bool) -> Any:
+    """An operand as a node or a number; PyTorch's TypeError if it is neither."""
+    p = op.parameters[place]
+    if isinstance(value, Tensor):
+        return value._node
+    if type(value) is Node or value is None and p.default is None:
+        return value
+    if p.name in op.promote and not (strict and p.name == "input"):
+        if type(value) in NUMBERS:
+            return value
+        if isinstance(value, np.generic):
+            return value.item()
+    if isinstance(value, np.generic) and not strict:
+        return value.item()
+    raise TypeError(f"{op.name}(): argument '{p.name}' (position {place + 1}) must be Tensor, not {type_name(value)}")
+
+
+def nodes_of(op: Op, args: tuple, strict: bool = True) -> tuple:
+    """The arguments as `Op.record` takes them."""
+    found = []
+    for place, (p, value) in enumerate(zip(op.parameters, args, strict=True)):
+        if p.sequence and value is not None:
+            if not isinstance(value, (tuple, list)):
+                raise TypeError(f"{op.name}(): argument '{p.name}' (position {place + 1}) must be tuple of Tensors, not {type_name(value)}")
+            for i, v in enumerate(value):
+                if not (isinstance(v, Tensor) or type(v) is Node or v is None):
+                    raise TypeError(f"{op.name}(): argument '{p.name}' (position {place + 1}) must be tuple of Tensors, "
+                                    f"but found element of type {type_name(v)} at pos {i}")
+            found.append(tuple([v._node if isinstance(v, Tensor) else v for v in value]))
+        elif p.operand:
+            found.append(operand(op, place, value, strict))
+        else:
+            found.append(plain(value))
+    return tuple(found)
+
+
+def call(op: Op, args: tuple, strict: bool = True) -> Any:
+    """Records `op` on tensors (or, within gradient rules, on nodes) and wraps the result."""
+    given = nodes_of(op, args, strict)
+    if op.eager:
+        return evaluated(op, given)
+    symbolic = any(type(a) is Node or type(a) is tuple and any(type(v) is Node for v in a) for a in args)
+    result = op.record(*given)
+    return result if symbolic else tensors(op, result, args)
+
+
+def evaluated(op: Op, given: tuple) -> Any:
+    """The results of an operation whose shapes depend on values: computed now."""
+    with np.errstate(all="ignore"):
+        result = op.body(backend.xp, *[value_of(g) for g in given])
+    made = [wrap(leaf(np.asarray(r), spec(np.shape(r), dtype.by_numpy[np.asarray(r).dtype]))) for r in
+            (result if isinstance(result, (tuple, list)) else (result,))]
+    if not isinstance(result, (tuple, list)):
+        return made[0]
+    return fields(op)(*made) if op.fields else tuple(made)
+
+
+def value_of(given: Any) -> Any:
+    """The value of an argument, computed now if it is pending."""
+    if type(given) is tuple:
+        return tuple([value_of(g) for g in given])
+    return np.asarray(engine.force(given)) if type(given) is Node else given
+
+
+def tensors(op: Op, result: Any, args: tuple) -> Any:
+    """Tensors for the node or nodes that an operation recorded."""
+    if type(result) is tuple:
+        engine.pending.append(result[0].inputs[0])
+        made = [wrap(node) for node in result]
+        return fields(op)(*made) if op.fields else tuple(made)
+    for source in result.inputs:                        # casts that promotion put in
+        if type(source) is Node and source.value is None and source.kind.op is not None and source.kind.op.name == "_to_copy":
+            engine.pending.append(source)
+    t = wrap(result)
+    return make_view(t, args[0], op, nodes_of(op, args)[1:]) if op.view else t
+
+
+_fields: dict[str, Any] = {}
+
+
+def fields(op: Op) -> Any:
+    """The class of an operation's several results, as torch.return_types has it."""
+    if op.name not in _fields:
+        _fields[op.name] = return_type(op.name, op.fields)
+    return _fields[op.name]
+
+
+def return_type(name: str, names: str) -> Any:
+    """A named tuple that prints as PyTorch's do."""
+    made = collections.namedtuple(name, names)  # type: ignore[misc]
+
+    def shown(self: Any) -> str:
+        return f"torch.return_types.{name}(\n" + ",\n".join(f"{n}={v!r}" for n, v in zip(self._fields, self, strict=True)) + ")"
+    made.__repr__ = shown  # type: ignore[method-assign, assignment]
+    made.__module__ = "torch.return_types"
+    return made
+
+
+# ---- the fast path: one dictionary look-up and a node
+
+def public(op: Op, out: bool) -> Callable:
+    """The function of `op` over tensors, written as source: what it costs is paid for every operation of every step.
+
+    It looks for a Kind by the descriptions of the operands; everything unusual (numbers where tensors are due, casts, first calls) is
+    left to `call`.
+    """
+    heads, before, keys, inputs, given = [], [], ["mode.key"], [], []
+    last: Any = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    space: dict[str, Any] = {"H": HANDLES, "Node": Node, "mode": mode, "engine": engine, "pending": engine.pending, "new": _new,
+                             "op": op, "call": call, "make_view": make_view, "store": store, "into": into}
+    optional = sum(p.operand and p.default is None for p in op.parameters)
+    for i, p in enumerate(op.parameters):
+        if p.kind is inspect.Parameter.KEYWORD_ONLY and last is not inspect.Parameter.KEYWORD_ONLY:
+            heads.append("*")
+        last = p.kind
+        space[f"d{i}"] = p.default
+        heads.append(p.name if p.default is inspect.Parameter.empty else f"{p.name}=d{i}")
+        given.append(p.name)
+        if p.operand and not p.sequence:
+            before.append(f"  if type({p.name}) in H: n{i} = {p.name}._node; k{i} = n{i}.spec\n  else: n{i} = {p.name}; k{i} = type(n{i})")
+            keys.append(f"k{i}")
+            inputs.append(f"n{i}")
+        elif type(p.default) is float and not p.static:
+            keys.append(f"type({p.name})")
+            inputs.append(p.name)
+        else:
+            keys.append(p.name)
+    if out:
+        heads += ([] if last is inspect.Parameter.KEYWORD_ONLY else ["*"]) + ["out=None"]
+    arguments = "(" + "".join(g + ", " for g in given) + ")"
+    body = [f"def {op.name}({', '.join(heads)}):"]
+    if out:
+        body.append(f" if out is not None: return into(op, {arguments}, out)")
+    plain_op = not (op.checks or op.eager or any(p.sequence for p in op.parameters)) and inputs
+    if plain_op:
+        node_inputs = "(" + "".join(v + ", " for v in inputs) + ")"
+        if optional:
+            space["some"] = lambda values: tuple([v for v in values if v is not None])
+            node_inputs = f"some({node_inputs})"
+        key = "(" + "".join(k + ", " for k in keys) + ")"
+        body += [" try:", *before, f"  kind = fast.get({key})", " except TypeError: kind = None",
+                 f" if kind is None: return store(op, fast, {arguments})",
+                 f" node = Node(kind, {node_inputs})", " pending.append(node)", " t = new(T); t._node = node",
+                 " engine.load = load = engine.load + kind.weight", " if load > engine.bound: engine.flush('bound')"]
+        if op.view:
+            rest = "(" + "".join(g + ", " for g in given[1:]) + ")"
+            body.append(f" return make_view(t, {given[0]}, op, {rest})")
+        else:
+            body.append(" return t")
+    else:
+        body.append(f" return call(op, {arguments})")
+    space["fast"] = {}
+    space["T"] = Tensor
+    exec(compile("\n".join(body), f"<flambeau {op.name}>", "exec"), space)
+    function = space[op.name]
+    function.__doc__, function.__module__ = op.__doc__, "torch"
+    return function
+
+
+def store(op: Op, fast: dict, args: tuple) -> Any:
+    """`call`, and the Kind it found kept for the fast path if the next such call can take it."""
+    given = nodes_of(op, args)
+    if any(type(a) is Node for a in args):
+        return op.record(*given)
+    result = op.record(*given)
+    if type(result) is not Node:
+        return tensors(op, result, args)
+    floats = [value for p, value in zip(op.parameters, given, strict=True) if not p.operand and type(p.default) is float and not p.static]
+    lifted = sum(p.operand and value is not None for p, value in zip(op.parameters, given, strict=True)) + len(floats)
+    if result.kind.casts is None and lifted == len(result.inputs) and all(type(f) is float for f in floats) and len(fast) < 4096:
+        key: list[Any] = [mode.key]
+        for p, value in zip(op.parameters, given, strict=True):
+            if p.operand:
+                key.append(value.spec if type(value) is Node else type(value))
+            else:
+                key.append(float if type(p.default) is float and not p.static else value)
+        try:
+            fast[tuple(key)] = result.kind
+        except TypeError:
+            return tensors(op, result, args)            # an argument that cannot be a key: this call is not remembered
+    return tensors(op, result, args)
+
+
+# ---- other forms
+
+def into(op: Any, args: tuple, out: Any, kwargs: dict | None = None) -> Any:
+    """The `out=` form: the result written into existing tensors, which take its shape if they have another."""
+    with _no_grad():
+        result = call(op, args) if isinstance(op, Op) else op.function(*args, **(kwargs or {}))
+    if isinstance(result, tuple):
+        if not isinstance(out, (tuple, list)) or len(out) != len(result):
+            raise TypeError(f"{op.name}(): argument 'out' must be tuple of {len(result)} Tensors, not {type_name(out)}")
+        for o, r in zip(out, result, strict=True):
+            copy_into(o, r)
+        return type(result)(*out) if hasattr(result, "_fields") else tuple(out)
+    return copy_into(out, result)
+
+
+class _no_grad:
+    """Recording without the tape, for the inside of `out=` forms."""
+
+    def __enter__(self) -> None:
+        self.before = mode.grad, mode.key
+        mode.grad = mode.key = False
+
+    def __exit__(self, *_: Any) -> None:
+        mode.grad, mode.key = self.before
+
+
+def copy_into(out: Any, result: Any) -> Any:
+    """Writes `result` to `out`, which is resized to fit."""
+    if not isinstance(out, Tensor):
+        raise TypeError(f"argument 'out' must be Tensor, not {type_name(out)}")
+    if out.requires_grad and mode.grad:
+        raise RuntimeError("out=... arguments don't support automatic differentiation, but one of the arguments requires grad.")
+    if out.shape != result.shape:
+        out.resize_(result.shape)
+    return write(out, result._node)
+
+
+def in_place(op: Op | Composite) -> Callable:
+    """The method `name_`: computes, then writes to its own tensor."""
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        check_writable(self)
+        if isinstance(op, Op):
+            node = call(op, op.bind(self, *args, **kwargs))._node
+        else:
+            node = op.function(self, *args, **kwargs)._node
+        return write(self, node, op.name)
+    method.__name__, method.__doc__ = op.name + "_", op.__doc__
+    return method
+
+
+def with_out(composite: Composite) -> Callable:
+    """A composite with the `out=` form."""
+    def function(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if out is not None:
+            return into(composite, args, out, kwargs)
+        return composite.function(*args, **kwargs)
+    function.__name__ = function.__qualname__ = composite.name
+    function.__doc__, function.__module__ = composite.__doc__, "torch"
+    return function
+
+
+def install(spaces: dict[str, dict[str, Any]]) -> None:
+    """Puts every operation under its public names: `spaces` maps "torch", "nn.functional", ... to namespaces."""
+    for name, op in registry.items():
+        if isinstance(op, Op):
+            op.public = public(op, "out" in op.api)
+            function: Any = op.public
+        else:
+            function = with_out(op) if "out" in op.api else op.function
+        names = [name, *(a for a in op.alias if "." not in a)]
+        for token in op.api:
+            if token == "method":
+                for n in names:
+                    if n not in Tensor.__dict__:
+                        setattr(Tensor, n, function)
+            elif token == "inplace":
+                for n in names:
+                    if n + "_" not in Tensor.__dict__:
+                        setattr(Tensor, n + "_", in_place(op))
+            elif token != "out":
+                for n in names:
+                    spaces[token][n] = function
+        for full in op.alias:
+            if "." in full:
+                space, _, n = full.rpartition(".")
+                spaces[space][n] = function
+
+
+def cast_node(node: Node, kind: dtype) -> Node:
+    """`node` as elements of type `kind`."""
+    return node if node.spec.dtype is kind else registry["_to_copy"].record(node, kind)  # type: ignore[union-attr]

@@ -1,0 +1,247 @@
+"""Tensors from values: lists, numbers, arrays, other tensors; and filled ones."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import binding, dtypes
+from .device import resolve
+from .dtypes import dtype
+from .graph import leaf, spec
+from .ops import registry
+from .tensor import Size, Tensor, from_array
+
+_NUMBERS = (bool, int, float, complex, np.generic)
+
+
+def _elements(data: Any) -> np.ndarray:
+    """The array of anything that has elements; PyTorch's errors for what has none."""
+    if isinstance(data, np.ndarray):
+        return data
+    if isinstance(data, Tensor):
+        return np.asarray(data.detach()._value())  # type: ignore[attr-defined]
+    if isinstance(data, (list, tuple)):
+        return _nested(data)
+    if isinstance(data, str):
+        raise TypeError("new(): invalid data type 'str'")
+    if hasattr(data, "__array__"):
+        return np.asarray(data)
+    if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, dict):
+        return _nested([data[i] for i in range(len(data))])
+    if isinstance(data, _NUMBERS):
+        return np.asarray(data)
+    raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
+
+
+def _nested(data: Any) -> np.ndarray:
+    """The array of nested sequences, whose lengths must agree."""
+    shape: list[int] = []
+    level: Any = data
+    while isinstance(level, (list, tuple)) or isinstance(level, (np.ndarray, Tensor)) and level.ndim or _is_sequence(level):
+        shape.append(len(level))
+        if not len(level):
+            break
+        level = level[0]
+    flat: list[Any] = []
+    _flatten(data, tuple(shape), 0, flat)
+    kind = _common(flat)
+    if kind == "str":
+        raise TypeError(f"new(): invalid data type '{next(type(v).__name__ for v in flat if isinstance(v, (str, bytes)))}'")
+    try:
+        array = np.array(flat, dtype=kind)
+    except OverflowError:
+        raise RuntimeError("Overflow when unpacking long long") from None
+    return array.reshape(tuple(shape))
+
+
+def _is_sequence(value: Any) -> bool:
+    return hasattr(value, "__len__") and hasattr(value, "__getitem__") and not isinstance(value, (str, bytes, dict, np.ndarray, Tensor, np.generic))
+
+
+def _flatten(data: Any, shape: tuple, depth: int, into: list) -> None:
+    if depth == len(shape):
+        if isinstance(data, (list, tuple)):
+            raise TypeError(f"not a sequence") if False else ValueError(f"too many dimensions '{type(data).__name__}'")
+        into.append(data.item() if isinstance(data, (Tensor, np.ndarray)) else data)
+        return
+    if not (isinstance(data, (list, tuple, np.ndarray, Tensor)) or _is_sequence(data)):
+        raise TypeError("not a sequence")
+    if len(data) != shape[depth]:
+        raise ValueError(f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})")
+    if isinstance(data, np.ndarray) and data.ndim == len(shape) - depth:
+        into += data.reshape(-1).tolist() if data.dtype.kind in "biufc" else list(data.reshape(-1))
+        return
+    for value in data:
+        _flatten(value, shape, depth + 1, into)
+
+
+def _common(flat: list) -> Any:
+    """The NumPy dtype of Python numbers as PyTorch infers it."""
+    highest = -1
+    for value in flat:
+        if isinstance(value, (bool, np.bool_)):
+            level = 0
+        elif isinstance(value, (int, np.integer)):
+            level = 1
+        elif isinstance(value, (float, np.floating)):
+            level = 2
+        elif isinstance(value, (complex, np.complexfloating)):
+            level = 3
+        elif isinstance(value, (str, bytes)):
+            return "str"
+        elif hasattr(value, "__index__"):
+            level = 1
+        elif hasattr(value, "__float__"):
+            level = 2
+        else:
+            raise RuntimeError(f"Could not infer dtype of {type(value).__name__}")
+        highest = max(highest, level)
+    return dtypes.of_category(highest).numpy if highest >= 0 else dtypes.default_dtype().numpy
+
+
+def _dtype_for(data: Any, array: np.ndarray) -> dtype:
+    """The dtype that `torch.tensor(data)` has."""
+    if isinstance(data, Tensor):
+        return data.dtype
+    if isinstance(data, (bool, int, float, complex)) and not isinstance(data, np.generic):
+        return dtypes.of_scalar(type(data))
+    found = dtypes.dtype.by_numpy.get(array.dtype.newbyteorder("="))
+    if found is None:
+        raise TypeError(f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types are: float64, float32, "
+                        "float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.")
+    return found
+
+
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+    """A new leaf tensor with the elements of `data` (numbers, nested sequences, arrays, tensors), copied.
+
+    Python floats become the default dtype, integers int64. Ragged sequences raise ValueError.
+
+    >>> import flambeau as torch
+    >>> torch.tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    where = resolve(device)
+    array = _elements(data)
+    kind = dtype or _dtype_for(data, array)
+    with np.errstate(all="ignore"):
+        value = np.array(array, dtype=kind.numpy, order="C", copy=True)
+    return from_array(value, requires_grad, spec(value.shape, kind, where))
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """`data` as a tensor: itself if it is one of the dtype asked for, else a new one."""
+    if isinstance(data, Tensor):
+        return data.to(dtype=dtype, device=device)
+    return tensor(data, dtype=dtype, device=device)
+
+
+def from_numpy(ndarray: np.ndarray) -> Tensor:
+    """A tensor with the elements of an array, copied: later writes to the array do not show in the tensor."""
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    return tensor(ndarray)
+
+
+def legacy_tensor(cls: type, *args: Any, dtype: Any = None, device: Any = None) -> Any:
+    """`torch.Tensor(...)`: of sizes, uninitialised (zeros here); of a sequence or array, its elements as floats."""
+    kind = dtype or dtypes.default_dtype()
+    if len(args) == 1 and not isinstance(args[0], (int, Size)):
+        if isinstance(args[0], Tensor):
+            found = args[0].detach()  # type: ignore[attr-defined]
+            found = found if cls is Tensor else _as_class(cls, found)
+            return found
+        found = tensor(args[0], dtype=kind, device=device)
+    else:
+        sizes = tuple(args[0]) if args and isinstance(args[0], Size) else args
+        for i, n in enumerate(sizes):
+            if not isinstance(n, int):
+                raise TypeError(f"new() received an invalid combination of arguments - got ({', '.join(type(a).__name__ for a in args)})")
+        found = from_array(np.zeros(sizes if sizes else (0,), kind.numpy), s=spec(tuple(sizes) if sizes else (0,), kind))
+    return found if cls is Tensor else _as_class(cls, found)
+
+
+def _as_class(cls: type, t: Tensor) -> Any:
+    new = object.__new__(cls)
+    new._node = t._node
+    return new
+
+
+def _sized(size: tuple) -> tuple[int, ...]:
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = tuple(size[0])
+    return tuple([int(n) for n in size])
+
+
+def filled(size: tuple, value: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+           pin_memory: bool = False, memory_format: Any = None) -> Tensor:
+    """A leaf of shape `size`, each element `value`."""
+    kind = dtype or dtypes.default_dtype()
+    shape = _sized(size)
+    for n in shape:
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
+    found = from_array(np.full(shape, value, kind.numpy), False, spec(shape, kind, resolve(device)))
+    if out is not None:
+        return binding.copy_into(out, found)
+    return found.requires_grad_() if requires_grad else found
+
+
+def zeros(*size: Any, **how: Any) -> Tensor:
+    """A tensor of zeros of the given shape.
+
+    >>> import flambeau as torch
+    >>> torch.zeros(2, 3)
+    tensor([[0., 0., 0.],
+            [0., 0., 0.]])
+    """
+    return filled(size or (how.pop("size", ()),), 0, **how)
+
+
+def ones(*size: Any, **how: Any) -> Tensor:
+    """A tensor of ones of the given shape."""
+    return filled(size or (how.pop("size", ()),), 1, **how)
+
+
+def empty(*size: Any, **how: Any) -> Tensor:
+    """A tensor of the given shape whose elements are not set to anything in particular (here: zeros)."""
+    return filled(size or (how.pop("size", ()),), 0, **how)
+
+
+def full(size: Any, fill_value: Any, **how: Any) -> Tensor:
+    """A tensor of the given shape, each element `fill_value`, whose kind of number decides the dtype."""
+    if isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    how["dtype"] = how.get("dtype") or dtypes.of_scalar(type(fill_value))
+    return filled((size,), fill_value, **how)
+
+
+def like(input: Tensor, value: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+         memory_format: Any = None, pin_memory: bool = False) -> Tensor:
+    """A leaf of the shape of `input`, each element `value`."""
+    return filled(tuple(input.shape), value, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+
+
+def zeros_like(input: Tensor, **how: Any) -> Tensor:
+    """Zeros in the shape, dtype and place of `input`."""
+    return like(input, 0, **how)
+
+
+def ones_like(input: Tensor, **how: Any) -> Tensor:
+    """Ones in the shape, dtype and place of `input`."""
+    return like(input, 1, **how)
+
+
+def empty_like(input: Tensor, **how: Any) -> Tensor:
+    """A tensor in the shape, dtype and place of `input`, its elements not set to anything in particular."""
+    return like(input, 0, **how)
+
+
+def full_like(input: Tensor, fill_value: Any, **how: Any) -> Tensor:
+    """`fill_value` in the shape, dtype and place of `input`."""
+    return like(input, fill_value, **how)
+
+
+assert leaf and registry

@@ -1,0 +1,65 @@
+"""Devices: where a tensor lives."""
+from __future__ import annotations
+
+import re
+
+TYPES = ("cpu", "cuda", "mps", "xpu", "meta", "xla", "hpu", "mtia", "privateuseone", "ipu", "hip", "vulkan", "ve", "fpga", "maia", "lazy",
+         "ideep", "mkldnn", "opengl", "opencl")
+
+
+class device:
+    """`device("cpu")`, `device("cuda:1")`, `device("cuda", 1)`: a kind of processor and, where there are several, which.
+
+    >>> import flambeau as torch
+    >>> torch.device("cpu")
+    device(type='cpu')
+    """
+    __slots__ = ("type", "index")
+    type: str
+    index: int | None
+
+    def __init__(self, type: str | int | device, index: int | None = None) -> None:
+        if isinstance(type, device):
+            type, index = type.type, type.index
+        elif isinstance(type, int):
+            type, index = "cuda", type
+        elif not isinstance(type, str):
+            raise TypeError(f"device(): argument 'type' (position 1) must be str, not {type.__class__.__name__}")
+        elif index is None:
+            found = re.fullmatch(r"([a-z_]+)(?::(0|[1-9]\d*))?", type)
+            if not found:
+                raise RuntimeError(f"Invalid device string: '{type}'")
+            type, index = found[1], int(found[2]) if found[2] else None
+        if type not in TYPES:
+            raise RuntimeError(f"Expected one of {', '.join(TYPES)} device type at start of device string: {type}")
+        self.type, self.index = type, index
+
+    def __repr__(self) -> str:
+        return f"device(type='{self.type}'" + (f", index={self.index})" if self.index is not None else ")")
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+    def __reduce__(self) -> tuple:
+        return device, (self.type, self.index)
+
+
+CPU = device("cpu")
+
+
+def resolve(where: object) -> device:
+    """The device meant by a `device=` argument; an error if this machine has none such."""
+    if where is None or where is CPU:
+        return CPU
+    found = where if isinstance(where, device) else device(where)  # type: ignore[arg-type]
+    if found.type == "cpu":
+        return CPU
+    if found.type == "cuda":
+        raise AssertionError("Torch not compiled with CUDA enabled")
+    raise RuntimeError(f"flambeau has no '{found.type}' device on this machine; use device='cpu'")

@@ -1,0 +1,248 @@
+"""Pending work: what has been recorded and not yet run, cut into programs that are kept by their structural key."""
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from sys import getrefcount
+from typing import Any
+
+from .backends import Program, symbolic
+from .backends import numpy as backend
+from .graph import Kind, Node, order
+
+def _own_references() -> int:
+    """What getrefcount says of an element of a list that nothing else refers to."""
+    probe = [object()]
+    return getrefcount(probe[0])
+
+
+_OWN = _own_references()
+
+
+class Engine:
+    """Nodes wait in `pending`, in the order of recording, until a value is needed or `load` passes `bound`.
+
+    `load` is the bytes that pending nodes read and write, plus 512 for each; a bound of 0 runs every operation at once.
+    """
+    __slots__ = ("pending", "load", "bound", "lock", "programs", "capacity", "counts", "forbidden", "log")
+
+    def __init__(self) -> None:
+        self.pending: list[Node] = []
+        self.load = 0
+        self.bound = 0 if os.environ.get("FLAMBEAU_EAGER", "") not in ("", "0") else int(os.environ.get("FLAMBEAU_PENDING", 1 << 26))
+        self.lock = threading.RLock()
+        self.programs: OrderedDict[tuple, Any] = OrderedDict()
+        self.capacity = 2048
+        self.counts = {"programs": 0, "hits": 0, "misses": 0, "instructions": 0}
+        self.forbidden = False
+        self.log: Any = None
+
+    # ---- cutting
+
+    def take(self) -> list[Node]:
+        """All pending nodes that somebody can still reach, in order; the rest is forgotten."""
+        batch = self.pending[:]
+        del self.pending[:len(batch)]
+        self.load = 0
+        for i in range(len(batch) - 1, -1, -1):          # the last first, so that what only dead nodes use is found dead too
+            if getrefcount(batch[i]) <= _OWN or batch[i].value is not None:
+                batch[i] = None  # type: ignore[call-overload]
+        return [n for n in batch if n is not None]
+
+    def held(self, batch: list[Node]) -> list[Node]:
+        """Those of `batch` that something outside of it refers to: a tensor, or a node that is not run now."""
+        uses: dict[int, int] = {}
+        for node in batch:
+            for source in node.inputs:
+                if type(source) is Node and source.value is None:
+                    uses[id(source)] = uses.get(id(source), 0) + 1
+        node = source = None  # type: ignore[assignment]
+        found = []
+        for i in range(len(batch)):
+            if getrefcount(batch[i]) - _OWN > uses.get(id(batch[i]), 0):
+                found.append(batch[i])
+        return found
+
+    def flush(self, why: str = "asked") -> None:
+        """Runs everything pending. Values that tensors hold, and those that a later backward() reads, are kept."""
+        with self.lock:
+            batch = self.take()
+            if batch:
+                self.run_batch(batch, why)
+
+    def run_batch(self, batch: list[Node], why: str) -> None:
+        if self.forbidden:
+            self.pending[:0] = batch
+            raise RuntimeError(f"flambeau.no_execution(): a value is needed here ({why})")
+        outputs = dict.fromkeys(self.held(batch))
+        if not ordered(batch):
+            del outputs
+            batch = order(batch)
+            outputs = dict.fromkeys(self.held(batch))
+        for node in batch:
+            kind = node.kind
+            if kind.tape:
+                if kind.saves_out:
+                    outputs[node] = None
+                for i in kind.saves:
+                    source = node.inputs[i]
+                    if type(source) is Node and source.value is None:
+                        outputs[source] = None
+        key, leaves, slots = linearize(batch)
+        wanted = [*outputs]
+        full = (*key, *[slots[n] for n in wanted])
+        program = self.find(full)
+        if program is None:
+            nodes, inputs = symbolic(key)
+            program = self.keep(full, Program(inputs, [nodes[slots[n]] for n in wanted], backend.prepare))
+        for node, value in zip(wanted, self.run(program, leaves, batch, slots), strict=True):
+            settle(node, value)
+
+    def force(self, node: Node) -> Any:
+        """The value of `node`, now."""
+        if node.value is None:
+            with self.lock:
+                self.check(node)
+                self.flush("a value was needed")
+                if node.value is None:
+                    self.check(node)
+                    self.run_batch(order([node]), "a value was needed")
+                self.check(node)
+        return node.value
+
+    def check(self, node: Node) -> None:
+        """Raises again the error of an operation that failed before."""
+        if type(node.extra) is dict and "error" in node.extra:
+            raise node.extra["error"]
+
+    # ---- programs
+
+    def find(self, key: tuple) -> Any:
+        found = self.programs.get(key)
+        if found is None:
+            self.counts["misses"] += 1
+            return None
+        self.counts["hits"] += 1
+        return found
+
+    def keep(self, key: tuple, program: Any) -> Any:
+        """Remembers a program; the oldest go when there are too many."""
+        self.programs[key] = program
+        while len(self.programs) > self.capacity:
+            self.programs.popitem(last=False)
+        return program
+
+    def run(self, program: Program, leaves: Sequence[Any], batch: list[Node], slots: dict[Node, int]) -> tuple:
+        """Runs `program`; when an operation fails, the others that do not depend on it still get their values."""
+        self.counts["programs"] += 1
+        self.counts["instructions"] += len(program.nodes)
+        try:
+            return program.run([v.value if type(v) is Node else v for v in leaves])
+        except Exception as error:
+            failing = backend.failed(error, program)
+            if failing is None:
+                raise
+            self.isolate(batch)
+            raise
+
+    def isolate(self, batch: list[Node]) -> None:
+        """Runs `batch` node by node, gives the failing ones their error, and raises the first."""
+        first: Exception | None = None
+        for node in batch:
+            if node.value is not None:
+                continue
+            broken = next((s for s in node.inputs if type(s) is Node and type(s.extra) is dict and "error" in s.extra), None)
+            error = broken.extra["error"] if broken is not None else None
+            if error is None:
+                try:
+                    settle(node, run_one(node))
+                    continue
+                except Exception as raised:
+                    error = explained(raised, node)
+                    first = first or error
+            node.extra = {**(node.extra if type(node.extra) is dict else {}), "error": error}
+        if first is not None:
+            raise first from None
+
+
+def settle(node: Node, value: Any) -> None:
+    """Gives `node` its value. Off the tape it is a leaf from now on, and lets its inputs go."""
+    node.value = value
+    kind = node.kind
+    if (not kind.tape or kind.op.name == "_leaf") and type(node.spec) is not tuple:
+        node.kind, node.inputs = node.spec.leaf if not kind.state else node.spec.leaf.variant(kind.state), ()
+
+
+def run_one(node: Node) -> Any:
+    """The value of a node whose inputs have theirs."""
+    key, leaves, _ = linearize([node])
+    nodes, inputs = symbolic(key)
+    return Program(inputs, [nodes[-1]], backend.prepare).run([v.value if type(v) is Node else v for v in leaves])[0]
+
+
+def explained(error: Exception, node: Node) -> Exception:
+    """`error` with the operation and the line that recorded it."""
+    line = node.extra.get("line") if type(node.extra) is dict else None
+    where = f', recorded at {line[0]}:{line[1]}' if line else ""
+    error.add_note(f"flambeau: in {node.kind.op.name}{where}")
+    return error.with_traceback(None)
+
+
+def ordered(batch: list[Node]) -> bool:
+    """Whether every input of a node has a value or comes before it."""
+    seen = set()
+    for node in batch:
+        for source in node.inputs:
+            if type(source) is Node and source.value is None and source not in seen and source.kind.op is not None:
+                return False
+        seen.add(node)
+    return True
+
+
+def linearize(nodes: list[Node]) -> tuple[list, list, dict[Node, int]]:
+    """The structural key of `nodes` (in order), the values they stand on, and each one's slot. See `backends.symbolic`."""
+    slots: dict[Node, int] = {}
+    key: list[Any] = []
+    leaves: list[Any] = []
+    place = 0
+    for node in nodes:
+        key.append(node.kind)
+        for source in node.inputs:
+            if type(source) is Node:
+                slot = slots.get(source)
+                if slot is None:
+                    slots[source] = place
+                    place += 1
+                    key.append(source.kind if source.kind.op is None else leaf_kind(source))
+                    leaves.append(source)
+                else:
+                    key.append(slot)
+            else:
+                if type(source) is str:
+                    raise freed_error()
+                key.append(type(source))
+                leaves.append(source)
+                place += 1
+        if node.value is not None:
+            key.append("supplied")
+            leaves.append(node)
+        slots[node] = place
+        place += 1
+    return key, leaves, slots
+
+
+def leaf_kind(node: Node) -> Kind:
+    """The kind under which a computed node enters a program."""
+    return node.spec.leaf if type(node.spec) is not tuple else node.kind
+
+
+def freed_error() -> RuntimeError:
+    return RuntimeError("Trying to backward through the graph a second time (or directly access saved tensors after they have already "
+                        "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+                        "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
+                        "saved tensors after calling backward.")
+
+
+engine = Engine()

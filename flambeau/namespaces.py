@@ -1,0 +1,27 @@
+"""Public modules that only hold names of the registry: torch.special, torch.linalg, torch.fft and the like."""
+from __future__ import annotations
+
+import importlib.util
+import sys
+import types
+from typing import Any
+
+
+def fill(path: str, names: dict[str, Any]) -> None:
+    """Puts `names` into the module flambeau.`path`, made here unless it has a file of its own."""
+    parent: Any = sys.modules["flambeau"]
+    full = "flambeau"
+    for part in path.split("."):
+        full += "." + part
+        module = sys.modules.get(full)
+        if module is None:
+            if importlib.util.find_spec(full) is not None:
+                module = importlib.import_module(full)
+            else:
+                module = sys.modules[full] = types.ModuleType(full)
+                module.__path__ = []  # type: ignore[attr-defined]
+        setattr(parent, part, module)
+        parent = module
+    for name, value in names.items():
+        if name not in vars(parent):
+            setattr(parent, name, value)

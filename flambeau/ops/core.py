@@ -1,0 +1,90 @@
+"""What the engine itself records: casts, results picked out of several, leaves, values made from nothing."""
+from __future__ import annotations
+
+from typing import Any
+
+from .. import dtypes
+from ..device import CPU, resolve
+from ..graph import Spec, spec
+from ._op import T, op
+
+
+@op(lambda input, dtype: input.like(dtype=dtype), grad=lambda g: g, api="", upcast=False, shown="ToCopy")
+def _to_copy(xp, input: T, dtype):
+    """`input` with elements of type `dtype`."""
+    if dtype.category < dtypes.COMPLEX and input.dtype.kind == "c":
+        input = xp.real(input)
+    if dtype.category == dtypes.INTEGER and input.dtype.kind not in "iub":
+        return _truncated(xp, input, dtype)
+    return input.astype(dtype.numpy)
+
+
+def _truncated(xp: Any, input: Any, dtype: dtypes.dtype) -> Any:
+    """Floats to integers toward zero, through int64 as PyTorch's conversions on x86 do for what does not fit."""
+    return xp.asarray(input, dtype="float64").astype("int64").astype(dtype.numpy)
+
+
+@op(lambda input, index: input[index].like(), grad=lambda g: g, api="", upcast=False)
+def _pick(xp, input: T, index):
+    """One of the results of an operation that has several."""
+    return input[index]
+
+
+@op(lambda input: input.like(), api="", upcast=False, starts=True)
+def _leaf(xp, input: T):
+    """`input` as the start of a tape."""
+    return input
+
+
+@op(lambda input: input.like(), api="torch method", upcast=False, view=True, put=lambda input, value: value, detaches=True)
+def detach(xp, input: T):
+    """`input`, off the tape: shares memory, needs no gradient."""
+    return input
+
+
+@op(lambda input: input.like(), api="", upcast=False, view=True, put=lambda input, value: value, detaches=True)
+def _data(xp, input: T):
+    """As `detach`, writes through it going unnoticed by the tape (`Tensor.data`)."""
+    return input
+
+
+def _filled(size: tuple, fill_value: Spec, dtype: Any, device: Any) -> Spec:
+    found = dtype or (dtypes.of_category(fill_value.dtype.category) if fill_value.weak else fill_value.dtype)
+    for n in size:
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(size)}")
+    return spec(tuple(size), found, resolve(device) if device is not None else CPU)
+
+
+@op(_filled, api="", upcast=False, cases=[((2, 3), 1.5, None, None)], detaches=True)
+def _full(xp, size, fill_value: T, dtype=None, device=None):
+    """A tensor of shape `size`, each element `fill_value`."""
+    return xp.full(size, fill_value, dtype=_numpy_dtype(xp, fill_value, dtype))
+
+
+def _numpy_dtype(xp: Any, value: Any, dtype: Any) -> Any:
+    if dtype is not None:
+        return dtype.numpy
+    return dtypes.of_scalar(type(value)).numpy if isinstance(value, (bool, int, float, complex)) else value.dtype
+
+
+@op(lambda input, size, dtype: input.like(size, dtype), api="", upcast=False, detaches=True)
+def _filled_like(xp, input: T, size, fill_value, dtype):
+    """A tensor of shape `size`, each element `fill_value`, in the company of `input`."""
+    return xp.full(size, fill_value, dtype=input.dtype if dtype is None else dtype.numpy)
+
+
+def filled(input, size, fill_value, dtype=None):
+    """A constant for use with `input` (a tensor or a node) inside composites and gradient rules."""
+    return _filled_like(input, tuple(size), fill_value, dtype)
+
+
+@op(lambda input, start, end, step, dtype: input.like((max(0, -(-(end - start) // step)),), dtype), api="", upcast=False, detaches=True)
+def _counted_like(xp, input: T, start, end, step, dtype):
+    """The integers from `start` to below `end`, in the company of `input`."""
+    return xp.arange(start, end, step, dtype=dtype.numpy)
+
+
+def counted(input, end, start=0, step=1, dtype=dtypes.int64):
+    """Indices start, start + step, ... below `end`, for use with `input` inside composites and gradient rules."""
+    return _counted_like(input, start, end, step, dtype)

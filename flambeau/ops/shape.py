@@ -1,0 +1,136 @@
+"""The same elements in another arrangement: views, and the copies that rearrange."""
+from __future__ import annotations
+
+import math
+
+from ..graph import Spec
+from ._op import T, composite, op
+from ._rules import wrap
+
+
+def resolved(shape: tuple, numel: int) -> tuple[int, ...]:
+    """`shape` with its -1 worked out; PyTorch's error if it cannot hold `numel` elements."""
+    known = math.prod(s for s in shape if s != -1)
+    if any(s < -1 for s in shape):
+        raise RuntimeError(f"invalid shape dimension {next(s for s in shape if s < -1)} at index "
+                           f"{next(i for i, s in enumerate(shape) if s < -1)} of shape {list(shape)}")
+    if shape.count(-1) > 1:
+        raise RuntimeError("only one dimension can be inferred")
+    if -1 in shape:
+        if known == 0:
+            raise RuntimeError(f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
+                               "can be any value and is ambiguous")
+        if numel % known == 0:
+            return tuple(numel // known if s == -1 else s for s in shape)
+    elif known == numel:
+        return tuple(shape)
+    raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
+
+
+@op(lambda input, shape: input.like(resolved(shape, input.numel)), api="", view=True, upcast=False, shown="View",
+    grad=lambda g, input_spec: _view(g, input_spec.shape), put=lambda input, value, shape: _view(value, input.shape))
+def _view(xp, input: T, shape):
+    """`input` with another shape of as many elements."""
+    return xp.reshape(input, resolved(shape, input.size))
+
+
+def sizes(shape: tuple) -> tuple[int, ...]:
+    """Sizes given one by one, or as one sequence."""
+    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+
+
+@composite("method")
+def view(input, *shape):
+    """`input` with another shape of as many elements; one size may be -1."""
+    return _view(input, sizes(shape))
+
+
+@composite("torch method")
+def reshape(input, *shape):
+    """`input` with another shape of as many elements; one size may be -1."""
+    return _view(input, sizes(shape))
+
+
+def _permuted(input: Spec, dims: tuple) -> Spec:
+    if len(dims) != input.ndim:
+        raise RuntimeError(f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering "
+                           f"of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(dims)}")
+    order = [wrap(d, input.ndim) for d in dims]
+    if len(set(order)) != len(order):
+        raise RuntimeError("permute(): duplicate dims are not allowed.")
+    return input.like([input.shape[d] for d in order])
+
+
+def _inverse(dims: tuple) -> tuple[int, ...]:
+    order = [d % len(dims) for d in dims]
+    return tuple(order.index(i) for i in range(len(dims)))
+
+
+@op(_permuted, api="", view=True, upcast=False, shown="Permute", grad=lambda g, dims: _permute(g, _inverse(dims)),
+    put=lambda input, value, dims: _permute(value, _inverse(dims)))
+def _permute(xp, input: T, dims):
+    """`input` with its dimensions in another order."""
+    return xp.transpose(input, dims)
+
+
+@composite("torch method")
+def permute(input, *dims):
+    """`input` with its dimensions in the order `dims`."""
+    return _permute(input, sizes(dims))
+
+
+@composite("torch method", alias="swapaxes swapdims")
+def transpose(input, dim0, dim1):
+    """`input` with two dimensions exchanged."""
+    order = list(range(input.ndim))
+    a, b = wrap(dim0, input.ndim), wrap(dim1, input.ndim)
+    if not order:
+        return _permute(input, ())
+    order[a], order[b] = b, a
+    return _permute(input, tuple(order))
+
+
+@composite("torch method")
+def t(input):
+    """The transpose of a matrix; a vector or scalar as it is."""
+    if input.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
+    return transpose(input, 0, 1) if input.ndim == 2 else _view(input, tuple(input.shape))
+
+
+def _expanded(input: Spec, shape: tuple) -> Spec:
+    ahead = len(shape) - input.ndim
+    if ahead < 0:
+        raise RuntimeError(f"expand: the requested shape has too few dimensions!")
+    out = []
+    for i, size in enumerate(shape):
+        own = input.shape[i - ahead] if i >= ahead else None
+        if size == -1:
+            if own is None:
+                raise RuntimeError(f"The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {i}")
+            size = own
+        elif own is not None and own != size and own != 1:
+            raise RuntimeError(f"The expanded size of the tensor ({size}) must match the existing size ({own}) at non-singleton dimension {i}. "
+                               f" Target sizes: {list(shape)}.  Tensor sizes: {list(input.shape)}")
+        out.append(size)
+    return input.like(out)
+
+
+@op(_expanded, api="", view=True, upcast=False, shown="Expand", grad=lambda g, input_spec: g)
+def _expand(xp, input: T, shape):
+    """`input` stretched along dimensions of size 1, and along new ones in front."""
+    ahead = len(shape) - input.ndim
+    return xp.broadcast_to(input, tuple(input.shape[i - ahead] if s == -1 else s for i, s in enumerate(shape)))
+
+
+@composite("method")
+def expand(input, *shape):
+    """`input` stretched along dimensions of size 1 (or new ones in front) to `shape`; -1 keeps a size."""
+    return _expand(input, sizes(shape))
+
+
+@composite("torch method")
+def unsqueeze(input, dim):
+    """`input` with a new dimension of size 1 at `dim`."""
+    place = wrap(dim, input.ndim + 1)
+    return _view(input, (*input.shape[:place], 1, *input.shape[place:]))
