@@ -18,16 +18,19 @@ import numpy as np
 
 from . import sampling
 from .sampling import (
+    FLOAT16,
+    FLOAT32,
+    FLOAT64,
+    INT64,
     MANTISSA,
     NAMES,
     REAL_PART,
     Shape,
     box_muller,
     cast,
-    check_integer_bounds,
     check_uniform_bounds,
-    end_not_above,
-    first_not_below,
+    integer_range,
+    joined,
     not_implemented,
     numpy_dtype,
     remainder,
@@ -38,6 +41,7 @@ from .sampling import (
 
 DEFAULT_SEED = 67280421310721
 BLOCK = 624  # numbers that the twister makes at a time
+PIECE = 26 * BLOCK  # doubles made at a time, so that what lies between is still in the cache
 LARGE_PERMUTATION = (2**32 - 1) // 20  # from here on PyTorch draws 64 bits for each element
 # The layout of torch.get_rng_state(): 5056 bytes.
 STATE = np.dtype(
@@ -134,7 +138,7 @@ class Stream:
     # ---- raw numbers
 
     def _fresh(self, n: int) -> np.ndarray:
-        """The next n numbers past the buffer; n is a multiple of BLOCK, so that the twister's key is the last block's."""
+        """The next n numbers past the buffer; n is a multiple of BLOCK, so that the twister's key is a block's start."""
         return self._twister.randint(0, 2**32, n, dtype=np.uint32)
 
     def random32(self, n: int) -> np.ndarray:
@@ -167,11 +171,7 @@ class Stream:
 
     def _words64(self, n: int) -> np.ndarray:
         """n draws of random64, (n,) uint64."""
-        halves = self.random32(2 * n)
-        words = halves[0::2].astype(np.uint64)
-        words <<= np.uint64(32)
-        words |= halves[1::2]
-        return words
+        return joined(self.random32(2 * n))
 
     def _uniform24(self, n: int) -> np.ndarray:
         """n uniforms in [0, 1) from the low 24 bits of a number each, (n,) float32."""
@@ -181,9 +181,15 @@ class Stream:
 
     def _uniform53(self, n: int) -> np.ndarray:
         """n uniforms in [0, 1) from the low 53 bits of two numbers each, (n,) float64."""
-        halves = self.random32(2 * n)
-        values = (halves[0::2] & np.uint32(0x1FFFFF)) * 2.0**-21
-        values += halves[1::2] * 2.0**-53
+        if n <= PIECE:
+            words = joined(self.random32(2 * n))
+            words &= np.uint64(2**53 - 1)
+            values = words.view(np.int64).astype(np.float64)
+            values *= 2.0**-53
+            return values
+        values = np.empty(n)
+        for start in range(0, n, PIECE):
+            values[start : start + PIECE] = self._uniform53(min(PIECE, n - start))
         return values
 
     def _next_uniform(self) -> float:
@@ -224,13 +230,12 @@ class Stream:
     ) -> np.ndarray:
         """`rand` and `uniform_`: numbers in [low, high). Raises RuntimeError where the bounds do not fit `dtype`."""
         dtype = numpy_dtype(dtype)
-        name = dtype.name
-        if name in REAL_PART:
-            parts = self.uniform(2 * size(shape), low, high, REAL_PART[name])
+        if dtype in REAL_PART:
+            parts = self.uniform(2 * size(shape), low, high, REAL_PART[dtype])
             return parts.view(dtype).reshape(shape)
-        if name not in MANTISSA:
+        if dtype not in MANTISSA:
             raise not_implemented("check_uniform_bounds", dtype)
-        double = name == "float64"
+        double = dtype == FLOAT64
         if low != 0 or high != 1:
             check_uniform_bounds(low, high, dtype)
         values = self._uniform53(size(shape)) if double else self._uniform24(size(shape))
@@ -247,29 +252,30 @@ class Stream:
     ) -> np.ndarray:
         """`randn` and `normal_` of a contiguous tensor; a complex number's parts have half the variance each."""
         dtype = numpy_dtype(dtype)
-        name = dtype.name
         if not std >= 0:
             raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
-        if name in REAL_PART:
-            parts = self.normal(2 * size(shape), mean, std / math.sqrt(2), REAL_PART[name])
+        if dtype in REAL_PART:
+            parts = self.normal(2 * size(shape), mean, std / math.sqrt(2), REAL_PART[dtype])
             return parts.view(dtype).reshape(shape)
-        if name not in MANTISSA:
+        if dtype not in MANTISSA:
             raise not_implemented("normal_kernel_cpu", dtype)
         n = size(shape)
         if n < 16:
             return cast(scale_and_shift(self._serial_normals(n), std, mean), dtype).reshape(shape)
-        uniforms = self._uniform53 if name == "float64" else self._uniform24
+        uniforms = self._uniform53 if dtype == FLOAT64 else self._uniform24
         tail = n % 16
         # The two-byte kinds skip the uniforms of an incomplete block of 16; the others draw and drop them.
-        drawn = uniforms(n - tail if dtype.itemsize == 2 else n)
-        values = box_muller(drawn[: n - tail], mean, std)
+        values = uniforms(n - tail if dtype.itemsize == 2 else n)
+        for start in range(0, n - tail, PIECE):
+            piece = slice(start, min(start + PIECE, n - tail))
+            values[piece] = box_muller(values[piece], mean, std)
         if tail:
             # The last 16 elements are drawn again, over the end of the last whole block.
             values = np.concatenate((values[: n - 16], box_muller(uniforms(16), mean, std)))
         return cast(values, dtype).reshape(shape)
 
     def normal_around(self, mean: np.ndarray | float, std: np.ndarray | float) -> np.ndarray:
-        """`torch.normal` with one or two arrays, broadcast together, in the dtype of mean (of std if mean is a number)."""
+        """`torch.normal` with one or two arrays, broadcast, in the dtype of mean (of std if mean is a number)."""
         if isinstance(std, np.ndarray):
             if std.dtype.kind == "c":
                 raise RuntimeError("normal expects standard deviation to be non-complex")
@@ -290,13 +296,13 @@ class Stream:
 
     def exponential(self, shape: Shape, lambd: float = 1.0, dtype: str | np.dtype = "float32") -> np.ndarray:
         """`exponential_`: density lambd * exp(-lambd * x)."""
-        name = numpy_dtype(dtype).name
+        dtype = numpy_dtype(dtype)
         if not lambd > 0:
             raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
-        if name not in MANTISSA:
+        if dtype not in MANTISSA:
             raise RuntimeError(
                 "Exponential distribution is a continuous probability distribution. "
-                f"dtype must be a floating point but you specified {NAMES[name][0]}"
+                f"dtype must be a floating point but you specified {NAMES[dtype.name][0]}"
             )
         return self._from_uniform53(shape, dtype, lambda u: -1.0 / lambd * np.log1p(-u))
 
@@ -304,13 +310,13 @@ class Stream:
         self, shape: Shape, median: float = 0.0, sigma: float = 1.0, dtype: str | np.dtype = "float32"
     ) -> np.ndarray:
         """`cauchy_`: a Cauchy distribution around `median`."""
-        name = numpy_dtype(dtype).name
+        dtype = numpy_dtype(dtype)
         if not sigma > 0:
             raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
-        if name not in MANTISSA:
+        if dtype not in MANTISSA:
             raise RuntimeError(
                 "Cauchy distribution is a continuous probability distribution. "
-                f"dtype must be a floating point but you specified {NAMES[name][1]}"
+                f"dtype must be a floating point but you specified {NAMES[dtype.name][1]}"
             )
         return self._from_uniform53(shape, dtype, lambda u: median + sigma * np.tan(math.pi * (u - 0.5)))
 
@@ -321,7 +327,7 @@ class Stream:
         dtype = numpy_dtype(dtype)
         if not std > 0:
             raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
-        if dtype.name not in MANTISSA:
+        if dtype not in MANTISSA:
             raise not_implemented("log_normal_cpu", dtype)
         with np.errstate(over="ignore"):
             return cast(np.exp(scale_and_shift(self._serial_normals(size(shape)), std, mean)), dtype).reshape(shape)
@@ -349,23 +355,8 @@ class Stream:
             raise not_implemented("check_random_bounds", dtype)
         if high is None and low == -(2**63):
             return self._full_64_bits(shape, dtype)
-        digits = MANTISSA.get(dtype.name)
-        if high is None:
-            last = 2**digits if digits else 1 if dtype.kind == "b" else min(np.iinfo(dtype).max, 2**63 - 1)
-        else:
-            if low >= high:
-                raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-            last = high - 1
-        check_integer_bounds(low, last, dtype)
-        if digits:
-            low = first_not_below(low, dtype)
-            last = last if high is None else end_not_above(high, dtype) - 1
-            if low > last:
-                raise RuntimeError(
-                    "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, "
-                    f"but got from={low} >= to={last + 1}"
-                )
-        n, span = size(shape), last - low + 1
+        low, span = integer_range(low, high, dtype)
+        n = size(shape)
         if span < 2**28:
             values = remainder(self.random32(n), span).astype(np.int64)
         else:
@@ -386,14 +377,14 @@ class Stream:
     def random_full(self, shape: Shape, dtype: str | np.dtype = "int64") -> np.ndarray:
         """`random_()`: every number from 0 to the dtype's last, or to the last that a float counts without gaps."""
         dtype = numpy_dtype(dtype)
-        if dtype.name not in NAMES or dtype.kind == "c" or dtype.name in ("uint16", "uint32", "uint64"):
-            raise not_implemented("random_kernel_cpu", dtype)
-        if dtype.name == "int64":
+        if dtype == INT64:
             if size(shape) == 1:
                 return np.array(self.random64() & (2**63 - 1), dtype=np.int64).reshape(shape)
             return (self._words64(size(shape)) & np.uint64(2**63 - 1)).view(np.int64).reshape(shape)
-        digits = MANTISSA.get(dtype.name)
-        if dtype.name == "float64":
+        if dtype.name not in NAMES or dtype.kind == "c" or dtype.name in ("uint16", "uint32", "uint64"):
+            raise not_implemented("random_kernel_cpu", dtype)
+        digits = MANTISSA.get(dtype)
+        if dtype == FLOAT64:
             return (self._words64(size(shape)) % np.uint64(2**53 + 1)).astype(dtype).reshape(shape)
         span = 2**digits + 1 if digits else 2 if dtype.kind == "b" else int(np.iinfo(dtype).max) + 1
         return remainder(self.random32(size(shape)), span).astype(dtype).reshape(shape)
@@ -407,10 +398,8 @@ class Stream:
             raise not_implemented("randperm", dtype)
         if dtype.kind in "iu" and n - 1 > np.iinfo(dtype).max:
             raise RuntimeError(f"value cannot be converted to type {dtype.name}_t without overflow")
-        if dtype.name in ("float16", "float32", "float64") and n > 2 ** MANTISSA[dtype.name] + 1:
-            raise RuntimeError(
-                f"n cannot be greater than {2 ** MANTISSA[dtype.name] + 1} for {NAMES[dtype.name][0]} type."
-            )
+        if dtype in (FLOAT16, FLOAT32, FLOAT64) and n > 2 ** MANTISSA[dtype] + 1:
+            raise RuntimeError(f"n cannot be greater than {2 ** MANTISSA[dtype] + 1} for {NAMES[dtype.name][0]} type.")
         if n < LARGE_PERMUTATION:
             partners = np.arange(n, dtype=np.int64)
             partners[:-1] += self.random32(max(n - 1, 0)) % np.arange(n, 1, -1, dtype=np.uint32)
@@ -428,7 +417,7 @@ class Stream:
         A number p needs a shape and gives float32 unless told; an array is broadcast to shape and gives its own dtype.
         """
         if isinstance(p, np.ndarray):
-            if p.dtype.name not in MANTISSA:
+            if p.dtype not in MANTISSA:
                 raise not_implemented("bernoulli_tensor_cpu_p_", p.dtype)
             shape = p.shape if shape is None else shape
             if not ((p >= 0) & (p <= 1)).all():
@@ -465,7 +454,7 @@ class Stream:
         """
         if weights.ndim not in (1, 2):
             raise RuntimeError("prob_dist must be 1 or 2 dim")
-        if weights.dtype.name not in MANTISSA:
+        if weights.dtype not in MANTISSA:
             raise RuntimeError(
                 f"multinomial only supports floating-point dtypes for input, got: {NAMES[weights.dtype.name][0]}"
             )
@@ -510,7 +499,7 @@ class Stream:
 
     def poisson(self, rate: np.ndarray) -> np.ndarray:
         """A Poisson number for each rate, in its dtype. Raises RuntimeError for a negative rate."""
-        if rate.dtype.name not in MANTISSA:
+        if rate.dtype not in MANTISSA:
             raise not_implemented("poisson_cpu", rate.dtype)
         values = [sampling.poisson(value, self._next_uniform) for value in rate.reshape(-1).astype(np.float64).tolist()]
         return cast(np.array(values, dtype=np.float64), rate.dtype).reshape(rate.shape)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -39,14 +40,19 @@ NAMES = {
     "complex64": ("ComplexFloat", "c10::complex<float>"),
     "complex128": ("ComplexDouble", "c10::complex<double>"),
 }
-MANTISSA = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
-REAL_PART: dict[str, np.dtype] = {"complex64": np.dtype("float32"), "complex128": np.dtype("float64")}
+FLOAT32, FLOAT64, FLOAT16 = np.dtype("float32"), np.dtype("float64"), np.dtype("float16")
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+INT64 = np.dtype("int64")
+COMPLEX64, COMPLEX128 = np.dtype("complex64"), np.dtype("complex128")
+MANTISSA = {FLOAT16: 11, BFLOAT16: 8, FLOAT32: 24, FLOAT64: 53}
+REAL_PART: dict[np.dtype, np.dtype] = {COMPLEX64: FLOAT32, COMPLEX128: FLOAT64}
+LARGEST = {dtype: float(ml_dtypes.finfo(dtype).max) for dtype in MANTISSA}
 
 
 @functools.cache
 def numpy_dtype(dtype: str | np.dtype) -> np.dtype:
     """The NumPy dtype of a name such as "float32" or "bfloat16"."""
-    return np.dtype(ml_dtypes.bfloat16) if dtype == "bfloat16" else np.dtype(dtype)
+    return BFLOAT16 if dtype == "bfloat16" else np.dtype(dtype)
 
 
 def size(shape: Shape) -> int:
@@ -120,6 +126,17 @@ def swap_in_turn(partners: np.ndarray) -> np.ndarray:
     return dlaswp(column, partners.astype(np.int32), overwrite_a=True)[:, 0].astype(np.int64)
 
 
+def joined(words: np.ndarray) -> np.ndarray:
+    """Raw numbers in pairs, the first of each as the high half: (2 * n,) uint32 -> (n,) uint64."""
+    pairs = words.view(np.uint64)
+    if sys.byteorder == "big":
+        return pairs
+    low = pairs >> np.uint64(32)
+    out = pairs << np.uint64(32)
+    out |= low
+    return out
+
+
 def remainder(words: np.ndarray, span: int) -> np.ndarray:
     """`words % span`, by a mask where span is a power of two."""
     kind = words.dtype.type
@@ -141,21 +158,21 @@ def _as_counted(value: int, dtype: np.dtype) -> int:
 def first_not_below(low: int, dtype: np.dtype) -> int:
     """The least number not below `low` that the float `dtype` holds, if `low + 1` would fall below it."""
     above = _as_counted(low + 1, dtype)
-    return above + 2 ** (abs(low + 1).bit_length() - MANTISSA[dtype.name]) if above < low else low
+    return above + 2 ** (abs(low + 1).bit_length() - MANTISSA[dtype]) if above < low else low
 
 
 def end_not_above(high: int, dtype: np.dtype) -> int:
     """The end of a range whose numbers all stay below `high` in the float `dtype`."""
     below = _as_counted(high - 1, dtype)
-    return below - 2 ** (abs(high - 1).bit_length() - MANTISSA[dtype.name]) if below >= high else high
+    return below - 2 ** (abs(high - 1).bit_length() - MANTISSA[dtype]) if below >= high else high
 
 
 def check_integer_bounds(low: int, last: int, dtype: np.dtype) -> None:
     """Raises RuntimeError unless `dtype` reaches from low to last; warns where a float leaves gaps between them."""
     c_name = NAMES[dtype.name][1]
-    digits = MANTISSA.get(dtype.name)
+    digits = MANTISSA.get(dtype)
     if digits:
-        most = int(float(ml_dtypes.finfo(dtype).max))
+        most = int(LARGEST[dtype])
         least = -most
     elif dtype.kind == "b":
         least, most = 0, 1
@@ -175,18 +192,41 @@ def check_integer_bounds(low: int, last: int, dtype: np.dtype) -> None:
 
 def check_uniform_bounds(low: float, high: float, dtype: np.dtype) -> None:
     """Raises RuntimeError unless low <= high and both, and their distance, fit the float `dtype`."""
+    limit = LARGEST[dtype]
+    if -limit <= low <= high <= limit and high - low <= limit:
+        return
     scalar_name, c_name = NAMES[dtype.name]
-    limit = float(ml_dtypes.finfo(dtype).max)
     for bound, value in (("from", low), ("to", high)):
         if not -limit <= value <= limit:
             raise RuntimeError(f"{bound} is out of bounds for {c_name}")
     if low > high:
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
-    if high - low > limit:
-        raise RuntimeError(
-            f"uniform_ expects to-from <= std::numeric_limits<{scalar_name}>::max(), "
-            f"but found to={high:g} and from={low:g} which result in to-from to exceed the limit"
-        )
+    raise RuntimeError(
+        f"uniform_ expects to-from <= std::numeric_limits<{scalar_name}>::max(), "
+        f"but found to={high:g} and from={low:g} which result in to-from to exceed the limit"
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def integer_range(low: int, high: int | None, dtype: np.dtype) -> tuple[int, int]:
+    """Where `random_(low, high)` starts, and of how many numbers it chooses. Raises RuntimeError for a range unfit."""
+    digits = MANTISSA.get(dtype)
+    if high is None:
+        last = 2**digits if digits else 1 if dtype.kind == "b" else min(int(np.iinfo(dtype).max), 2**63 - 1)
+    elif low >= high:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+    else:
+        last = high - 1
+    check_integer_bounds(low, last, dtype)
+    if digits:
+        low = first_not_below(low, dtype)
+        last = last if high is None else end_not_above(high, dtype) - 1
+        if low > last:
+            raise RuntimeError(
+                "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, "
+                f"but got from={low} >= to={last + 1}"
+            )
+    return low, last - low + 1
 
 
 # ---- samplers that draw until a number is accepted
