@@ -138,7 +138,7 @@ class Stream:
     # ---- raw numbers
 
     def _fresh(self, n: int) -> np.ndarray:
-        """The next n numbers past the buffer; n is a multiple of BLOCK, so that the twister's key is a block's start."""
+        """The next n numbers past the buffer; n is a multiple of BLOCK, so that its key is the last block's."""
         return self._twister.randint(0, 2**32, n, dtype=np.uint32)
 
     def random32(self, n: int) -> np.ndarray:
@@ -165,9 +165,10 @@ class Stream:
         start = self._position
         if start + 2 <= BLOCK:
             self._position = start + 2
-            return self._block.item(start) << 32 | self._block.item(start + 1)
-        high, low = self.random32(2).tolist()
-        return high << 32 | low
+            high, low = self._block.item(start), self._block.item(start + 1)
+        else:
+            high, low = self.random32(2).tolist()
+        return int(high << 32 | low)
 
     def _words64(self, n: int) -> np.ndarray:
         """n draws of random64, (n,) uint64."""
@@ -196,7 +197,7 @@ class Stream:
         return (self.random64() & (2**53 - 1)) * 2.0**-53
 
     def _next_normal(self) -> float:
-        return self._serial_normals(1).item()
+        return float(self._serial_normals(1)[0])
 
     def _serial_normals(self, n: int) -> np.ndarray:
         """n standard normal numbers made in pairs, (n,) float64; one too many is kept for the next call."""
@@ -476,7 +477,7 @@ class Stream:
         with np.errstate(divide="ignore", invalid="ignore"):
             race = (weights / self.exponential(weights.shape, 1.0, weights.dtype)).astype(np.float64)
         if num_samples == 1:
-            return race.argmax(axis=-1, keepdims=True)
+            return np.asarray(race.argmax(axis=-1, keepdims=True))
         return np.argsort(-race, axis=-1, kind="stable")[..., :num_samples]
 
     def _multinomial_with_replacement(self, weights: np.ndarray, num_samples: int) -> np.ndarray:
@@ -493,7 +494,6 @@ class Stream:
             if not share[-1] > 0:
                 raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
             share /= share[-1]
-            share[-1] = 1
             out[:] = np.searchsorted(share.astype(np.float64), self._uniform53(num_samples), side="left")
         return drawn.reshape(*weights.shape[:-1], num_samples)
 
@@ -523,11 +523,11 @@ class Stream:
             raise not_implemented("gamma_cpu", concentration.dtype)
         values = [sampling.gamma(a, self._next_uniform, self._next_normal) for a in concentration.reshape(-1)]
         drawn = np.array(values, dtype=concentration.dtype).reshape(concentration.shape)
-        return np.maximum(drawn, np.finfo(concentration.dtype).tiny)
+        return np.asarray(np.maximum(drawn, np.finfo(concentration.dtype).tiny))
 
     def dirichlet(self, concentration: np.ndarray) -> np.ndarray:
         """`torch._sample_dirichlet`: (*, K) -> (*, K), non-negative numbers that sum to one over the last axis."""
         parts = self.gamma(concentration.astype(np.float64))
         parts /= parts.sum(axis=-1, keepdims=True)
         kind = concentration.dtype.type
-        return np.clip(parts.astype(kind), np.finfo(kind).tiny, np.nextafter(kind(1), kind(0)))
+        return np.asarray(np.clip(parts.astype(kind), np.finfo(kind).tiny, np.nextafter(kind(1), kind(0))))

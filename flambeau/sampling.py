@@ -46,7 +46,7 @@ INT64 = np.dtype("int64")
 COMPLEX64, COMPLEX128 = np.dtype("complex64"), np.dtype("complex128")
 MANTISSA = {FLOAT16: 11, BFLOAT16: 8, FLOAT32: 24, FLOAT64: 53}
 REAL_PART: dict[np.dtype, np.dtype] = {COMPLEX64: FLOAT32, COMPLEX128: FLOAT64}
-LARGEST = {dtype: float(ml_dtypes.finfo(dtype).max) for dtype in MANTISSA}
+LARGEST = {dtype: float(ml_dtypes.finfo(dtype).max) for dtype in MANTISSA}  # type: ignore[no-untyped-call]
 
 
 @functools.cache
@@ -88,10 +88,12 @@ def scale_and_shift(values: np.ndarray, scale: float, shift: float) -> np.ndarra
     scale_high = splitter * scale - (splitter * scale - scale)
     scale_low = scale - scale_high
     product = values * scale
-    lost = ((high * scale_high - product) + high * scale_low + low * scale_high) + low * scale_low
-    total = product + shift
+    lost: np.ndarray = ((high * scale_high - product) + high * scale_low + low * scale_high) + low * scale_low
+    total: np.ndarray = product + shift
     back = total - product
-    return total + (((product - (total - back)) + (shift - back)) + lost)
+    lost += (product - (total - back)) + (shift - back)
+    total += lost
+    return total
 
 
 def box_muller(uniforms: np.ndarray, mean: float, std: float) -> np.ndarray:
@@ -120,10 +122,11 @@ def swap_in_turn(partners: np.ndarray) -> np.ndarray:
             order[i], order[j] = order[j], order[i]
         return np.array(order, dtype=np.int64)
     # LAPACK's row exchanges are this loop in machine code.
-    from scipy.linalg.lapack import dlaswp  # type: ignore[import-untyped]
+    from scipy.linalg.lapack import dlaswp
 
     column = np.arange(n, dtype=np.float64).reshape(n, 1, order="F")
-    return dlaswp(column, partners.astype(np.int32), overwrite_a=True)[:, 0].astype(np.int64)
+    swapped: np.ndarray = dlaswp(column, partners.astype(np.int32), overwrite_a=True)
+    return swapped[:, 0].astype(np.int64)
 
 
 def joined(words: np.ndarray) -> np.ndarray:
@@ -142,7 +145,8 @@ def remainder(words: np.ndarray, span: int) -> np.ndarray:
     kind = words.dtype.type
     if span > np.iinfo(kind).max:
         return words
-    return words & kind(span - 1) if span & (span - 1) == 0 else words % kind(span)
+    rest: np.ndarray = words & kind(span - 1) if span & (span - 1) == 0 else words % kind(span)
+    return rest
 
 
 # ---- bounds
