@@ -1,18 +1,47 @@
-"""Many numbers in, fewer out: sums, means, extrema, along one, several or all dimensions."""
+"""Many numbers in, fewer out: sums, products, means, extrema, along one, several or all dimensions."""
 from __future__ import annotations
+
+import math
+from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
-from ._op import T, op
-from ._rules import axes, reduced, wrap_all
+from ._op import T, composite, op
+from ._rules import axes, reduced, wrap, wrap_all
+from .core import filled
 
 
 def restored(g, input_spec: Spec, dim, keepdim: bool):
     """The gradient of a sum: `g` spread over the dimensions that the reduction took away."""
-    if input_spec.ndim and not keepdim:
-        dims = wrap_all(dim, input_spec.ndim)
-        g = g.reshape(tuple(1 if i in dims else s for i, s in enumerate(input_spec.shape)))
-    return g.expand(input_spec.shape)
+    return kept(g, input_spec, dim, keepdim).expand(input_spec.shape)
+
+
+def kept(x, input_spec: Spec, dim, keepdim: bool):
+    """A reduction's result with the dimensions that it took away as 1."""
+    if not input_spec.ndim or keepdim:
+        return x
+    dims = wrap_all(dim, input_spec.ndim)
+    return x.reshape(tuple(1 if i in dims else s for i, s in enumerate(input_spec.shape)))
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether `value` is a tensor or a node, where PyTorch's signature allows other things too."""
+    return hasattr(value, "requires_grad")
+
+
+def over(dim: Any, ndim: int) -> Any:
+    """NumPy's `axis` for `dim`, which has been checked: all dimensions if None, empty, or there are none."""
+    return dim if ndim and dim is not None and dim != () else None
+
+
+def count_over(s: Spec, dim: Any) -> int:
+    """How many elements a reduction over `dim` brings together."""
+    return math.prod([s.shape[d] for d in axes(dim, s.ndim)])
+
+
+def title(dtype: dtypes.dtype) -> str:
+    """PyTorch's spoken name of an integer type: Long, Int, ..."""
+    return {"int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}.get(dtype.name, dtype.name)
 
 
 def _summed(input: Spec, dim, keepdim, dtype) -> Spec:
@@ -20,38 +49,338 @@ def _summed(input: Spec, dim, keepdim, dtype) -> Spec:
     return reduced(input, dim, keepdim).like(dtype=found)
 
 
+def _converted(input, dtype):
+    """`input` as the type asked for; sixteen bits are widened again, so that only the result is rounded to them."""
+    if dtype is None or input.dtype == dtype.numpy:
+        return input
+    if dtype.category < dtypes.COMPLEX and input.dtype.kind == "c":
+        input = input.real
+    return input.astype(dtype.numpy).astype("float32") if dtype.half else input.astype(dtype.numpy)
+
+
 @op(_summed, api="torch method out", grad=lambda g, input_spec, dim, keepdim: restored(g, input_spec, dim, keepdim))
 def sum(xp, input: T, dim=None, keepdim=False, *, dtype=None):
     """The sum of the elements, along `dim` (an int, several, or all). Integers and bool are summed as int64."""
-    wide = dtype.numpy if dtype is not None else None if input.dtype.kind in "fcV" else "int64"
-    return xp.sum(input, axis=axes(dim, input.ndim), keepdims=keepdim, dtype=wide)
+    wide = "int64" if dtype is None and input.dtype.kind in "iub" else None
+    return xp.sum(_converted(input, dtype), axis=over(dim, input.ndim), keepdims=keepdim, dtype=wide)
+
+
+@sum.lower("numpy")
+def _sum_numpy(xp, input, dim=None, keepdim=False, *, dtype=None):
+    if dtype is None:
+        if input.dtype.kind in "fcV":
+            return xp.add.reduce(input, axis=over(dim, input.ndim), keepdims=keepdim)
+        return xp.add.reduce(input, axis=over(dim, input.ndim), keepdims=keepdim, dtype="int64")
+    # a sum of bool must add, not or
+    return xp.add.reduce(_converted(input, dtype), axis=over(dim, input.ndim), keepdims=keepdim,
+                         dtype=dtype.numpy if dtype.category < dtypes.FLOATING else None)
 
 
 def _averaged(input: Spec, dim, keepdim, dtype) -> Spec:
     if (dtype or input.dtype).category < dtypes.FLOATING:
-        raise RuntimeError(f"mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
-                           f"Got: {_title(input.dtype)}")
+        which = "Input" if dtype is None else "Optional"
+        raise RuntimeError(f"mean(): could not infer output dtype. {which} dtype must be either a floating point or complex dtype. "
+                           f"Got: {title(dtype or input.dtype)}")
     return reduced(input, dim, keepdim).like(dtype=dtype)
 
 
-def _title(dtype: dtypes.dtype) -> str:
-    return {"int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}.get(dtype.name, dtype.name)
-
-
-def _count(s: Spec, dim) -> int:
-    count = 1
-    for d in wrap_all(dim, s.ndim):
-        count *= s.shape[d]
-    return count
-
-
 @op(_averaged, api="torch method out",
-    grad=lambda g, input_spec, dim, keepdim: restored(g / _count(input_spec, dim), input_spec, dim, keepdim))
+    grad=lambda g, input_spec, dim, keepdim: restored(g / count_over(input_spec, dim), input_spec, dim, keepdim))
 def mean(xp, input: T, dim=None, keepdim=False, *, dtype=None):
     """The mean of the elements, along `dim` (an int, several, or all)."""
-    over = axes(dim, input.ndim)
-    count = 1
-    for d in over:
-        count *= input.shape[d]
-    total = xp.sum(input, axis=over, keepdims=keepdim, dtype=None if dtype is None else dtype.numpy)
-    return total / count if count else total * xp.nan
+    out = xp.sum(_converted(input, dtype), axis=over(dim, input.ndim), keepdims=keepdim)
+    count = math.prod([input.shape[d] for d in axes(dim, input.ndim)])
+    return out / count if count else out * xp.nan
+
+
+@mean.lower("numpy")
+def _mean_numpy(xp, input, dim=None, keepdim=False, *, dtype=None):
+    out = xp.add.reduce(_converted(input, dtype), axis=over(dim, input.ndim), keepdims=keepdim)
+    count = input.size // out.size if out.size and input.size else math.prod([input.shape[d] for d in axes(dim, input.ndim)])
+    return out / count if count else out * xp.nan
+
+
+def _without_nan(input):
+    """`input` with zeros for NaN, differentiable where it is a number."""
+    return input if input.dtype.category < dtypes.FLOATING else input.masked_fill(input.isnan(), 0)
+
+
+@composite("torch method out")
+def nansum(input, dim=None, keepdim=False, *, dtype=None):
+    """The sum of the elements that are not NaN."""
+    if input.dtype.is_complex:
+        raise RuntimeError("nansum does not support complex inputs")
+    return sum(_without_nan(input), dim, keepdim, dtype=dtype)
+
+
+@composite("torch method out")
+def nanmean(input, dim=None, keepdim=False, *, dtype=None):
+    """The mean of the elements that are not NaN."""
+    if input.dtype.category < dtypes.FLOATING:
+        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {title(input.dtype)}")
+    count = sum(input.isnan().logical_not(), dim, keepdim)
+    return nansum(input, dim, keepdim, dtype=dtype) / count
+
+
+# ---- products
+
+def _multiplied(input: Spec, dim, keepdim, dtype) -> Spec:
+    if isinstance(dim, tuple):
+        raise TypeError("prod(): argument 'dim' (position 2) must be int, not tuple")
+    return _summed(input, dim, keepdim, dtype)
+
+
+def _prod_grad(g, input, dim, keepdim):
+    others = _prod_others(input, dim) if dim is not None else _prod_others(input.reshape((-1,)), 0).reshape(input.shape)
+    return restored(g, input.spec, dim, keepdim) * others.conj()
+
+
+@op(_multiplied, api="torch method out", grad=_prod_grad)
+def prod(xp, input: T, dim=None, keepdim=False, *, dtype=None):
+    """The product of the elements, along one dimension or all."""
+    wide = "int64" if dtype is None and input.dtype.kind in "iub" else None
+    return xp.prod(_converted(input, dtype), axis=over(dim, input.ndim), keepdims=keepdim,
+                   dtype=wide if dtype is None or dtype.half else dtype.numpy)
+
+
+def off_diagonal(x, weight=None):
+    """Vectors (..., n) as rows of matrices (..., n, n), whose diagonal is `weight`."""
+    n = x.shape[-1]
+    eye = filled(x, (n, n), 1, dtypes.bool_).tril().logical_and(filled(x, (n, n), 1, dtypes.bool_).triu())
+    return x.masked_fill(eye, weight)
+
+
+def _others_grad(g, input, dim):
+    """Through the matrix whose row i is the vector with a one in place i: products of its rows are the result."""
+    g, x = g.movedim(dim, -1), input.movedim(dim, -1)
+    n = x.shape[-1] if input.ndim else 1
+    if not input.ndim:
+        return filled(g, (), 0)
+    rows = off_diagonal(x.unsqueeze(-2).expand((*x.shape[:-1], n, n)), 1)
+    parts = off_diagonal(g.unsqueeze(-1) * _prod_others(rows, -1).conj(), 0)
+    return sum(parts, -2).movedim(-1, dim)
+
+
+@op(lambda input, dim: input.like(), api="", grad=_others_grad, cases=())
+def _prod_others(xp, input: T, dim):
+    """For each element, the product of the others along `dim`: exact where there are zeros."""
+    if input.ndim == 0:
+        return xp.ones_like(input)
+    x = xp.moveaxis(input, dim, -1)
+    one = xp.ones_like(x[..., :1])
+    before = xp.cumprod(xp.concatenate([one, x[..., :-1]], axis=-1), axis=-1)
+    after = xp.cumprod(xp.concatenate([one, x[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
+    return xp.moveaxis((before * after).astype(x.dtype), -1, dim)
+
+
+# ---- extrema
+
+def nonempty(name: str, input: Spec, dim: Any) -> None:
+    """Raises PyTorch's error where there is no element to choose."""
+    if input.numel:
+        return
+    if dim is None or dim == ():
+        raise_type = RuntimeError if name in ("max", "min") else IndexError
+        raise raise_type(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
+                         "'dim' argument.")
+    for d in wrap_all(dim, input.ndim):
+        if input.ndim and input.shape[d] == 0:
+            raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+
+
+def _extreme(name: str):
+    def rule(input: Spec, dim, keepdim) -> Spec:
+        out = reduced(input, dim, keepdim)
+        nonempty(name, input, dim)
+        real_only(name, input)
+        return out
+    return rule
+
+
+def real_only(name: str, input: Spec) -> None:
+    """Raises PyTorch's error for complex numbers, which have no order."""
+    if input.is_complex:
+        raise RuntimeError(f"{name}(): does not support complex input")
+
+
+def _shared(g, input, out, dim, keepdim):
+    """Equal elements share the gradient of an extremum."""
+    chosen = input.eq(kept(out, input.spec, dim, keepdim))
+    return kept(g, input.spec, dim, keepdim) * chosen / sum(chosen, dim, True)
+
+
+@op(_extreme("amax"), api="torch method out", grad=_shared)
+def amax(xp, input: T, dim=(), keepdim=False):
+    """The largest element along `dim` (an int, several, or all). Equal ones share the gradient."""
+    return xp.max(input, axis=over(dim, input.ndim), keepdims=keepdim)
+
+
+@op(_extreme("amin"), api="torch method out", grad=_shared)
+def amin(xp, input: T, dim=(), keepdim=False):
+    """The smallest element along `dim` (an int, several, or all). Equal ones share the gradient."""
+    return xp.min(input, axis=over(dim, input.ndim), keepdims=keepdim)
+
+
+def _shared_all(g, input, out):
+    chosen = input.eq(out).logical_or(input.isnan())
+    return g * chosen / sum(chosen)
+
+
+def _chosen_all(name: str):
+    def rule(input: Spec) -> Spec:
+        nonempty(name, input, None)
+        real_only(name, input)
+        return input.like(())
+    return rule
+
+
+@op(_chosen_all("max"), api="", shown="Max", grad=_shared_all)
+def _max_all(xp, input: T):
+    """The largest element of all."""
+    return xp.max(input)
+
+
+@op(_chosen_all("min"), api="", shown="Min", grad=_shared_all)
+def _min_all(xp, input: T):
+    """The smallest element of all."""
+    return xp.min(input)
+
+
+def placed(g, indices, input_spec: Spec, dim: int, keepdim: bool = True):
+    """The gradient of elements chosen along `dim`: `g` at their places, zero elsewhere."""
+    if input_spec.ndim == 0:
+        return g
+    if not keepdim:
+        g, indices = g.unsqueeze(dim), indices.unsqueeze(dim)
+    return filled(g, input_spec.shape, 0).scatter(dim, indices, g)
+
+
+def _chosen(name: str):
+    def rule(input: Spec, dim, keepdim) -> tuple:
+        d = wrap(dim, input.ndim)
+        real_only(name, input)
+        nonempty(name, input, d)
+        out = reduced(input, d, keepdim)
+        return out, out.like(dtype=dtypes.int64)
+    return rule
+
+
+def _chosen_grad(g, out, input_spec, dim, keepdim):
+    return None if g[0] is None else placed(g[0], out[1], input_spec, dim, keepdim)
+
+
+def _select(choose, place, input, dim, keepdim):
+    if input.ndim == 0:
+        return input, place(input)
+    return choose(input, axis=dim, keepdims=keepdim), place(input, axis=dim, keepdims=keepdim)
+
+
+@op(_chosen("max"), api="", names="max: values indices", shown="Max", grad=_chosen_grad)
+def _max_dim(xp, input: T, dim, keepdim=False):
+    """The largest elements along `dim`, and where they are."""
+    return _select(xp.max, xp.argmax, input, dim, keepdim)
+
+
+@op(_chosen("min"), api="", names="min: values indices", shown="Min", grad=_chosen_grad)
+def _min_dim(xp, input: T, dim, keepdim=False):
+    """The smallest elements along `dim`, and where they are."""
+    return _select(xp.min, xp.argmin, input, dim, keepdim)
+
+
+@composite("torch method out")
+def max(input, dim=None, keepdim=False, *, other=None):
+    """The largest element of all; along `dim`, (values, indices); of two tensors, the larger elements."""
+    other = dim if is_tensor(dim) else other
+    if other is not None:
+        return input.maximum(other)
+    return _max_all(input) if dim is None else _max_dim(input, dim, keepdim)
+
+
+@composite("torch method out")
+def min(input, dim=None, keepdim=False, *, other=None):
+    """The smallest element of all; along `dim`, (values, indices); of two tensors, the smaller elements."""
+    other = dim if is_tensor(dim) else other
+    if other is not None:
+        return input.minimum(other)
+    return _min_all(input) if dim is None else _min_dim(input, dim, keepdim)
+
+
+def _range(input: Spec, dim, keepdim) -> tuple:
+    if dim is not None:
+        wrap(dim, input.ndim)
+    if not input.numel and dim is None:
+        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
+    nonempty("aminmax", input, dim)
+    real_only("aminmax", input)
+    out = reduced(input, dim, keepdim)
+    return out, out.like()
+
+
+def _range_grad(g, input, out, dim, keepdim):
+    parts = [_shared(gi, input, oi, dim, keepdim) for gi, oi in zip(g, out, strict=True) if gi is not None]
+    return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+
+@op(_range, names="min max", api="torch method out", grad=_range_grad)
+def aminmax(xp, input: T, *, dim=None, keepdim=False):
+    """The smallest and the largest element, of all or along `dim`."""
+    axis = over(dim, input.ndim)
+    return xp.min(input, axis=axis, keepdims=keepdim), xp.max(input, axis=axis, keepdims=keepdim)
+
+
+def _place(name: str):
+    def rule(input: Spec, dim, keepdim) -> Spec:
+        if dim is not None:
+            wrap(dim, input.ndim)
+        real_only(name, input)
+        nonempty(name, input, dim)
+        return reduced(input, dim, keepdim).like(dtype=dtypes.int64)
+    return rule
+
+
+@op(_place("argmax"), api="torch method out")
+def argmax(xp, input: T, dim=None, keepdim=False):
+    """Where the largest element is: among all, counted row by row, or along `dim`. The first of equal ones."""
+    return xp.argmax(input, axis=over(dim, input.ndim), keepdims=keepdim)
+
+
+@op(_place("argmin"), api="torch method out")
+def argmin(xp, input: T, dim=None, keepdim=False):
+    """Where the smallest element is: among all, counted row by row, or along `dim`. The first of equal ones."""
+    return xp.argmin(input, axis=over(dim, input.ndim), keepdims=keepdim)
+
+
+def _decided(input: Spec, dim, keepdim) -> Spec:
+    return reduced(input, dim, keepdim).like(dtype=dtypes.uint8 if input.dtype is dtypes.uint8 else dtypes.bool_)
+
+
+@op(_decided, api="torch method out")
+def any(xp, input: T, dim=None, keepdim=False):
+    """Whether some element is not zero, along `dim` (an int, several, or all)."""
+    out = xp.any(input != 0, axis=over(dim, input.ndim), keepdims=keepdim)
+    return out.astype("uint8") if input.dtype == "uint8" else out
+
+
+@op(_decided, api="torch method out")
+def all(xp, input: T, dim=None, keepdim=False):
+    """Whether no element is zero, along `dim` (an int, several, or all)."""
+    out = xp.all(input != 0, axis=over(dim, input.ndim), keepdims=keepdim)
+    return out.astype("uint8") if input.dtype == "uint8" else out
+
+
+def _logsumexp_grad(g, input, out, dim, keepdim):
+    spread = lambda x: kept(x, input.spec, dim, keepdim)  # noqa: E731
+    return spread(g) * (input - spread(out)).exp().conj()
+
+
+@op(lambda input, dim, keepdim: reduced(input, dim, keepdim), promote=True, to_float=True, api="torch method out", alias="special.logsumexp",
+    grad=_logsumexp_grad)
+def logsumexp(xp, input: T, dim, keepdim=False):
+    """log(sum of exp(x)) along `dim` (an int or several), shifted by the maximum so that nothing overflows."""
+    axis = over(dim, input.ndim)
+    if input.size == 0:
+        return xp.log(xp.sum(xp.exp(input), axis=axis, keepdims=keepdim))
+    top = xp.max(input.real, axis=axis, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+    out = xp.log(xp.sum(xp.exp(input - top), axis=axis, keepdims=True)) + top
+    return out if keepdim else xp.squeeze(out, axis=axis)
