@@ -144,9 +144,10 @@ _fields: dict[str, Any] = {}
 
 
 def fields(op: Op) -> Any:
-    """The class of an operation's several results, as torch.return_types has it."""
+    """The class of an operation's several results, as torch.return_types has it. `names` may begin with its name: "max: values indices"."""
     if op.name not in _fields:
-        _fields[op.name] = return_type(op.name, op.fields)
+        name, _, names = op.fields.rpartition(": ")
+        _fields[op.name] = return_type(name or op.name, names)
     return _fields[op.name]
 
 

@@ -153,7 +153,7 @@ class Op:
             if kind is Node or p.operand and kind in _LIFTED:
                 env[p.name] = found = value.spec if kind is Node else spec((), dtypes.of_scalar(kind), weak=True)
                 layout.append(len(flat))
-                flat.append((p.name, found))
+                flat.append((p.name, found[args[1]] if type(found) is tuple else found))        # `_pick` takes one of several results
             elif p.sequence and kind is tuple:
                 env[p.name] = found = tuple(None if v is None else v.spec if type(v) is Node else
                                             spec((), dtypes.of_scalar(type(v)), weak=True) for v in value)
