@@ -1,0 +1,150 @@
+"""What a developer does with this repository, each with its own set-up: demo, test, lint, bench.
+
+    python3 dev.py demo            train a small network on handwritten digits with flambeau
+    python3 dev.py test [options]  run the tests; options go to pytest
+    python3 dev.py lint            run ruff and mypy
+    python3 dev.py bench           time the examples, under PyTorch too where it is installed
+
+Needs a Python from 3.11 to 3.13 and nothing else. Everything is installed into .venv beside this file, once.
+With FLAMBEAU_REFERENCE=1 or CI set, `test` also installs PyTorch, which some tests compare with.
+"""
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+ENVIRONMENT = ROOT / ".venv"
+SCRIPTS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
+OLDEST, NEWEST = (3, 11), (3, 13)
+REFERENCE = "torch==2.13.0"
+
+
+def suitable_python() -> str:
+    """The interpreter to build the environment with: this one, or another on the path if this one is unfit."""
+    if OLDEST <= sys.version_info[:2] <= NEWEST:
+        return sys.executable
+    for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
+        found = shutil.which(f"python3.{minor}")
+        if found and subprocess.run([found, "--version"], capture_output=True).returncode == 0:
+            return found
+    version = ".".join(map(str, sys.version_info[:3]))
+    sys.exit(f"flambeau needs a Python from 3.11 to 3.13; this one is {version}, and there is no other on the path.")
+
+
+def prepare(extra: str) -> None:
+    """Make the environment hold the package, editable, with one group of its optional dependencies."""
+    key = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()
+    stamp = ENVIRONMENT / f"ready-{extra}"
+    if stamp.exists() and PYTHON.exists() and stamp.read_text() == key:
+        return
+    make_environment()
+    print(f"Installing flambeau[{extra}] into {ENVIRONMENT} ...", flush=True)
+    status = install("--editable", f"{ROOT}[{extra}]")
+    if status:
+        sys.exit(f"pip could not install flambeau[{extra}] (its message is above).")
+    stamp.write_text(key)
+
+
+def make_environment() -> None:
+    """Create .venv if it is not there or does not run."""
+    if PYTHON.exists() and subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode == 0:
+        return
+    python = suitable_python()
+    print(f"Creating {ENVIRONMENT} ...", flush=True)
+    if python == sys.executable:
+        try:
+            venv.create(ENVIRONMENT, clear=True, with_pip=True, symlinks=os.name != "nt")
+        except (subprocess.CalledProcessError, OSError) as error:
+            sys.exit(f"The virtual environment could not be made: {error}\n"
+                     "(On Debian and Ubuntu the package python3-venv has to be installed.)")
+    elif subprocess.run([python, "-m", "venv", "--clear", str(ENVIRONMENT)]).returncode:
+        sys.exit("The virtual environment could not be made (the message is above).")
+
+
+def install(*what: str) -> int:
+    """pip's exit status for these arguments."""
+    return subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *what]).returncode
+
+
+def install_reference() -> None:
+    """Install PyTorch for the tests that compare with it; they are skipped if that fails."""
+    stamp = ENVIRONMENT / "ready-reference"
+    if stamp.exists() and stamp.read_text() == REFERENCE:
+        return
+    print(f"Installing {REFERENCE} to compare with ...", flush=True)
+    if install(REFERENCE):
+        print(f"{REFERENCE} could not be installed: the tests that compare with it are skipped.", flush=True)
+    else:
+        stamp.write_text(REFERENCE)
+
+
+def run(*command: str | Path) -> int:
+    """The exit status of a command run from the repository's root."""
+    sys.stdout.flush()
+    return subprocess.run([str(word) for word in command], cwd=ROOT).returncode
+
+
+def demo() -> int:
+    """Train the digits example."""
+    prepare("examples")
+    return run(PYTHON, "-m", "flambeau", "run", "examples/digits.py")
+
+
+def test(options: list[str]) -> int:
+    """Run pytest."""
+    prepare("test")
+    if os.environ.get("FLAMBEAU_REFERENCE") == "1" or os.environ.get("CI"):
+        install_reference()
+    return run(PYTHON, "-m", "pytest", *options)
+
+
+def lint() -> int:
+    """Run ruff and mypy, both to their end."""
+    prepare("test")
+    ruff = run(PYTHON, "-m", "ruff", "check", ".")
+    mypy = run(PYTHON, "-m", "mypy")
+    return ruff or mypy
+
+
+def bench() -> int:
+    """Time each example as a whole process: least of three runs."""
+    prepare("examples")
+    runners: dict[str, list[str]] = {"flambeau": ["-m", "flambeau", "run"]}
+    if not subprocess.run([PYTHON, "-c", "import torch"], capture_output=True).returncode:
+        runners["PyTorch"] = []
+    for example in sorted((ROOT / "examples").glob("*.py")):
+        for name, options in runners.items():
+            times = []
+            for _ in range(3):
+                start = time.perf_counter()
+                done = subprocess.run([str(PYTHON), *options, str(example)], cwd=ROOT, capture_output=True, text=True)
+                times.append(time.perf_counter() - start)
+                if done.returncode:
+                    print(f"{example.name} failed under {name}:\n{done.stderr}", file=sys.stderr)
+                    return 1
+            print(f"{example.name:<16} {name:<10} {min(times):6.2f} s", flush=True)
+    return 0
+
+
+def main() -> int:
+    """Carry out the command line."""
+    command, *options = sys.argv[1:] or ["--help"]
+    if command == "test":
+        return test(options)
+    commands = {"demo": demo, "lint": lint, "bench": bench}
+    if command in commands and not options:
+        return commands[command]()
+    print(__doc__)
+    return 0 if command in ("--help", "-h") else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
