@@ -1,8 +1,6 @@
 """flambeau runs PyTorch programs without PyTorch: `import flambeau as torch`."""
 from __future__ import annotations
 
-import collections as _collections
-
 __version__ = "0.1.0"
 
 from . import binding as _binding
@@ -18,10 +16,31 @@ from .tensor import Size, Tensor, install_operators
 for _name, _kind in {**_dtypes.dtype.by_name, **_dtypes.ALIASES}.items():
     globals()[_name] = _kind
 _binding.use(Tensor)
-_spaces: dict = _collections.defaultdict(dict)
-_spaces["torch"] = globals()
-_binding.install(_spaces)
+_namespaces.SPACES["torch"] = globals()
+_binding.install(_namespaces.SPACES)
 install_operators()
-for _path, _names in _spaces.items():
-    if _path != "torch":
-        _namespaces.fill(_path, _names)
+
+from . import nn, optim, utils  # noqa: E402
+from .random import (  # noqa: E402
+    Generator,
+    bernoulli,
+    binomial,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    multinomial,
+    normal,
+    poisson,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+    seed,
+    set_rng_state,
+)
+
+_namespaces.fill_all()

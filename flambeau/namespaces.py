@@ -1,10 +1,14 @@
 """Public modules that only hold names of the registry: torch.special, torch.linalg, torch.fft and the like."""
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 import types
+from collections import defaultdict
 from typing import Any
+
+SPACES: dict[str, dict[str, Any]] = defaultdict(dict)        # public path -> names, filled from the registry
 
 
 def fill(path: str, names: dict[str, Any]) -> None:
@@ -25,3 +29,10 @@ def fill(path: str, names: dict[str, Any]) -> None:
     for name, value in names.items():
         if name not in vars(parent):
             setattr(parent, name, value)
+
+
+def fill_all() -> None:
+    """Fills every public module that the registry has names for."""
+    for path, names in list(SPACES.items()):
+        if path != "torch":
+            fill(path, names)

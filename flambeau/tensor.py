@@ -1,20 +1,19 @@
 """The tensor users hold: a handle on a node of the graph, which changes where the graph does not."""
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import binding, dtypes, printing
 from .autograd import backward
-from .device import CPU, device, resolve
+from .device import device, resolve
 from .dtypes import dtype
 from .engine import engine
-from .graph import Node, Spec, leaf, mode, spec
+from .graph import Node, Spec, leaf, spec
 from .ops import OPERATORS, REVERSED, registry
-from .views import check_writable, is_leaf_node, make_view, owned, rebind, root_of, write
+from .views import is_leaf_node, make_view, owned, rebind, root_of, write
 
 _new = object.__new__
 
@@ -351,7 +350,7 @@ class Tensor(metaclass=_TensorMeta):
 
     @property
     def data(self) -> Tensor:
-        t = _new(type(self) if type(self) is not Tensor and not hasattr(type(self), "_plain_data") else Tensor)
+        t = _new(Tensor)
         t._node = registry["_data"].record(self._node)  # type: ignore[union-attr]
         engine.pending.append(t._node)
         return make_view(t, self, registry["_data"], ())
@@ -657,10 +656,3 @@ def _comparison(name: str) -> Callable:
         return NotImplemented
     method.__name__ = name
     return method
-
-
-def iterable(value: Any) -> Iterable:
-    return value
-
-
-assert CPU and check_writable and mode and weakref
