@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .. import dtypes
@@ -89,3 +89,24 @@ def pair(value: Any, n: int = 2) -> tuple[int, ...]:
     if isinstance(value, (tuple, list)):
         return tuple(value) * n if len(value) == 1 else tuple(value)
     return (value,) * n
+
+
+def title(dtype: dtypes.dtype) -> str:
+    """PyTorch's spoken name of a dtype: Float, Long, ..."""
+    return {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long", "int32": "Int",
+            "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex64": "ComplexFloat",
+            "complex128": "ComplexDouble"}.get(dtype.name, dtype.name.replace("uint", "UInt"))
+
+
+def need_floating(kernel: str, input: Spec, complex: bool = False) -> None:
+    """Raises PyTorch's error, which names its kernel, unless `input` holds floats (or complex numbers, where allowed)."""
+    if input.dtype.category != dtypes.FLOATING and not (complex and input.is_complex):
+        raise NotImplementedError(f'"{kernel}" not implemented for \'{title(input.dtype)}\'')
+
+
+def floating(kernel: str, complex: bool = False) -> Callable[[Spec], Spec]:
+    """A rule: as the operand, which has to hold floats; `kernel` is what PyTorch's error calls the operation."""
+    def rule(input: Spec) -> Spec:
+        need_floating(kernel, input, complex)
+        return input.like()
+    return rule
