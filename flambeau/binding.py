@@ -70,7 +70,7 @@ def operand(op: Op, place: int, value: Any, strict: bool) -> Any:
         return value._node
     if type(value) is Node or value is None and p.default is None:
         return value
-    if p.name in op.promote and not (strict and p.name == "input"):
+    if p.name in op.promote and (not strict or p.name != "input" or op.number_first):
         if type(value) in NUMBERS:
             return value
         if isinstance(value, np.generic):

@@ -53,10 +53,11 @@ class Op:
     """
     public: Callable | None = None         # the function over tensors, set by the layer that has tensors
 
-    def __init__(self, body: Callable, rule: Callable | None, *, grad: Any = None, promote: Any = False, to_float: bool = False,
+    def __init__(self, body: Callable, rule: Callable | None, *, grad: Any = None, promote: Any = False, to_float: Any = False,
                  static: str = "", api: str = "torch method", alias: str = "", cases: Iterable[tuple] = (), wrong: Iterable = (),
                  view: bool = False, put: Callable | None = None, checks: bool = False, shown: Any = None, upcast: bool = True,
-                 names: Any = None, eager: bool = False, starts: bool = False, detaches: bool = False) -> None:
+                 names: Any = None, eager: bool = False, starts: bool = False, detaches: bool = False,
+                 number_first: bool = False) -> None:
         self.name = self.__name__ = body.__name__
         self.__doc__, self.body, self.cases, self.wrong = body.__doc__, body, list(cases), list(wrong)
         _, *rest = inspect.signature(body).parameters.values()
@@ -68,8 +69,10 @@ class Op:
         self.keywords = {i: p.name + "=" for i, p in enumerate(self.parameters) if p.kind is inspect.Parameter.KEYWORD_ONLY}
         operands = [p.name for p in self.parameters if p.operand]
         self.promote = frozenset(operands if promote is True else promote.split() if promote else ())
-        self.to_float, self.api, self.alias, self.fields = to_float, api.split(), alias.split(), names
+        self.to_float = by_name(to_float) if callable(to_float) else to_float
+        self.api, self.alias, self.fields = api.split(), alias.split(), names
         self.shown, self.starts, self.detaches = shown, starts, detaches
+        self.number_first = number_first                # the function takes a Python number as its first operand
         self.kinds: dict[tuple, Kind] = {}
         self.lowerings: dict[str, Callable] = {}
         self.grads: dict[str, Callable] = {}
@@ -167,6 +170,7 @@ class Op:
             else:
                 env[p.name] = value
                 layout.append(Const(value))
+        env["given"] = tuple([s for _, s in flat])      # the operands as they were before promotion
         casts = self.promoted(env, flat)
         assert self.rule is not None
         out = self.rule(env)
@@ -192,7 +196,7 @@ class Op:
             return None
         joint = [s for n, s in flat if s is not None and n in self.promote]
         common = dtypes.result_type(joint) if joint else dtypes.default_dtype()
-        if self.to_float and common.category < dtypes.FLOATING:
+        if (self.to_float(env) if callable(self.to_float) else self.to_float) and common.category < dtypes.FLOATING:
             common = dtypes.default_dtype()
         casts: list[Any] = []
         for i, (name, s) in enumerate(flat):
