@@ -37,7 +37,7 @@ offsets = torch.arange(WINDOW)
 
 print(f"{len(text):,} characters, {len(characters)} different ones")
 running = 0.0
-for step in range(1, 601):
+for step in range(1, 1001):
     starts = torch.randint(len(codes) - WINDOW, (64,))
     windows = codes[starts.unsqueeze(1) + offsets]
     loss = F.cross_entropy(model(windows), codes[starts + WINDOW])
@@ -54,6 +54,6 @@ written = codes[:WINDOW].tolist()
 with torch.no_grad():
     for _ in range(200):
         scores = model(torch.tensor([written[-WINDOW:]]))
-        chances = F.softmax(scores[0] / 0.9, dim=0)
+        chances = F.softmax(scores[0] / 0.8, dim=0)
         written.append(torch.multinomial(chances, 1).item())
 print("".join(characters[code] for code in written))
