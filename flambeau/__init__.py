@@ -5,6 +5,7 @@ __version__ = "0.1.0"
 
 from . import binding as _binding
 from . import dtypes as _dtypes
+from . import indexing as _indexing
 from . import namespaces as _namespaces
 from .autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .creation import as_tensor, empty, empty_like, from_numpy, full, full_like, ones, ones_like, tensor, zeros, zeros_like
@@ -19,6 +20,7 @@ _binding.use(Tensor)
 _namespaces.SPACES["torch"] = globals()
 _binding.install(_namespaces.SPACES)
 install_operators()
+_indexing.install()
 
 from . import nn, optim, utils  # noqa: E402
 from .random import (  # noqa: E402

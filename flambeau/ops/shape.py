@@ -4,8 +4,8 @@ from __future__ import annotations
 import math
 
 from ..graph import Spec
-from ._op import T, composite, op
-from ._rules import wrap
+from ._op import S, T, composite, op
+from ._rules import wrap, wrap_all
 
 
 def resolved(shape: tuple, numel: int) -> tuple[int, ...]:
@@ -134,3 +134,105 @@ def unsqueeze(input, dim):
     """`input` with a new dimension of size 1 at `dim`."""
     place = wrap(dim, input.ndim + 1)
     return _view(input, (*input.shape[:place], 1, *input.shape[place:]))
+
+
+@composite("torch method")
+def squeeze(input, *dim):
+    """`input` without its dimensions of size 1: all, or those of `dim` (an int or several)."""
+    shape = input.shape
+    if not dim or dim[0] is None:
+        return _view(input, tuple([s for s in shape if s != 1]))
+    wanted = wrap_all(sizes(dim), len(shape)) if sizes(dim) else ()
+    return _view(input, tuple([s for i, s in enumerate(shape) if s != 1 or i not in wanted]))
+
+
+@composite("torch method")
+def flatten(input, start_dim=0, end_dim=-1):
+    """`input` with the dimensions from `start_dim` to `end_dim` made one."""
+    shape = tuple(input.shape)
+    if not shape:
+        return reshape(input, (1,))
+    start, end = wrap(start_dim, len(shape)), wrap(end_dim, len(shape))
+    if start > end:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if start == end:
+        return input
+    return reshape(input, (*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:]))
+
+
+@composite("torch method")
+def ravel(input):
+    """`input` as a vector."""
+    return reshape(input, (math.prod(input.shape),))
+
+
+@composite("torch method")
+def unflatten(input, dim, sizes):
+    """`input` with dimension `dim` made several, of the given sizes (one may be -1)."""
+    dim = wrap(dim, input.ndim)
+    sizes = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,)
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    size = input.shape[dim]
+    known = math.prod(s for s in sizes if s != -1)
+    if sizes.count(-1) > 1:
+        raise RuntimeError("only one dimension can be inferred")
+    if known != size if -1 not in sizes else not known or size % known:
+        raise RuntimeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({size}) in the input tensor")
+    whole = tuple(size // known if s == -1 else s for s in sizes)
+    return _view(input, (*input.shape[:dim], *whole, *input.shape[dim + 1:]))
+
+
+@composite("method")
+def expand_as(input, other):
+    """`input` stretched to the shape of `other`."""
+    return _expand(input, tuple(other.shape))
+
+
+@composite("method")
+def view_as(input, other):
+    """`input` in the shape of `other`."""
+    return view(input, tuple(other.shape))
+
+
+@composite("method")
+def reshape_as(input, other):
+    """`input` in the shape of `other`."""
+    return reshape(input, tuple(other.shape))
+
+
+@composite("torch method")
+def broadcast_to(input, *size):
+    """`input` stretched to the shape `size`."""
+    return _expand(input, sizes(size))
+
+
+@op(lambda input, memory_format: input.like(), upcast=False, grad=lambda g: g, cases=[(S(2, 3),)])
+def clone(xp, input: T, *, memory_format=None):
+    """A copy of `input`."""
+    return input
+
+
+@composite("torch method", alias="moveaxis")
+def movedim(input, source, destination):
+    """`input` with dimensions moved from the places `source` to the places `destination`; the others keep their order."""
+    come = tuple(source) if isinstance(source, (tuple, list)) else (source,)
+    go = tuple(destination) if isinstance(destination, (tuple, list)) else (destination,)
+    if len(come) != len(go):
+        raise RuntimeError(f"movedim: Invalid source or destination dims: source ({list(come)} dims) should contain the same number of dims as "
+                           f"destination ({list(go)} dims)")
+    come, go = tuple(wrap(d, input.ndim) for d in come), tuple(wrap(d, input.ndim) for d in go)
+    for name, dims in (("source", come), ("destination", go)):
+        if len(set(dims)) != len(dims):
+            raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(dims)})")
+    rest = iter([d for d in range(input.ndim) if d not in come])
+    return _permute(input, tuple(come[go.index(d)] if d in go else next(rest) for d in range(input.ndim)))
+
+
+@composite("method")
+def adjoint(input):
+    """The conjugate transpose of the last two dimensions."""
+    if input.ndim < 2:
+        raise RuntimeError(f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.")
+    turned = transpose(input, -2, -1)
+    return turned.conj() if input.dtype.is_complex else turned
