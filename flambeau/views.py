@@ -84,7 +84,7 @@ def write(t: Any, node: Node, name: str = "") -> Any:
 def rebind(root: Any, node: Node, silent: bool = False) -> None:
     """Gives a tensor that is no view a new node, and its views theirs."""
     old = root._node
-    if old.spec.requires_grad and old.kind.op is None and not (mode.grad and node.spec.requires_grad):
+    if old.spec.requires_grad and is_leaf_node(old) and not (mode.grad and node.spec.requires_grad):
         node = owned(root, node)
     if not silent:
         then = root.__dict__.get("_changes", 0)

@@ -27,7 +27,8 @@ class Program:
         self.last: dict[Node, int] = {}                  # the instruction after which a value is not read again
         for i, node in enumerate(self.nodes):
             for source in node.inputs:
-                self.last[source] = i
+                if type(source) is Node:
+                    self.last[source] = i
         for node in self.outputs:
             self.last.pop(node, None)
         self.run = prepare(self)

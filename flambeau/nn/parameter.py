@@ -27,8 +27,8 @@ class Parameter(Tensor):
         p = object.__new__(cls)
         if data._node.spec.differentiable is False and requires_grad:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-        plain = data.detach()  # type: ignore[attr-defined]
-        p._node = owned(p, plain._node) if requires_grad else plain._node
+        plain = data._node if not data.requires_grad else data.detach()._node  # type: ignore[attr-defined]
+        p._node = owned(p, plain) if requires_grad else plain
         return p
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
