@@ -9,8 +9,10 @@ from collections.abc import Iterable, Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from importlib.metadata import Distribution, DistributionFinder
+from multiprocessing import spawn
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from . import __version__
 from ._names import PYTORCH_VERSION, is_class, modules
@@ -20,9 +22,28 @@ ALIASES: dict[str, str] = {"torch": "flambeau"}
 
 
 def install() -> None:
-    """Put the finder before all others; a second call changes nothing."""
+    """Put the finder before all others, here and in processes that multiprocessing spawns; once is enough."""
     if not any(isinstance(finder, AliasFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, AliasFinder())
+        install_in_spawned()
+
+
+def install_in_spawned() -> None:
+    """Have multiprocessing start its fresh interpreters (all there are on Windows and macOS) with the finder.
+
+    They run the program's file again, which imports `torch` before anything of the parent's could be handed over.
+    """
+    original = spawn.get_command_line
+    root = str(Path(__file__).resolve().parent.parent)
+    first = f"import sys; sys.path.append({root!r}); from flambeau._aliases import install; install(); sys.path.pop(); "
+
+    def get_command_line(**details: Any) -> list[str]:
+        command = original(**details)
+        if "-c" in command:
+            command[command.index("-c") + 1] = first + command[command.index("-c") + 1]
+        return command
+
+    vars(spawn)["get_command_line"] = get_command_line
 
 
 class AliasFinder(DistributionFinder):

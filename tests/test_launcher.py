@@ -243,6 +243,21 @@ def test_without_the_launcher_torch_is_left_alone(tmp_path):
     assert done.stdout == "False False\n"
 
 
+@pytest.mark.parametrize("method", ["spawn", pytest.param("fork", marks=on_posix)])
+def test_processes_of_multiprocessing_have_flambeau_too(tmp_path, method):
+    text = f"""\
+import multiprocessing, os
+import torch
+def work(number):
+    return torch.__name__, number * 2, os.getpid()
+if __name__ == "__main__":
+    with multiprocessing.get_context({method!r}).Pool(1) as pool:
+        (name, number, process), = pool.map(work, [4])
+    print(name, number, process != os.getpid())
+"""
+    assert succeed(tmp_path, text) == "flambeau 8 True\n"
+
+
 def test_version_of_torch_as_a_package(tmp_path):
     text = """\
 import importlib.metadata, importlib.util
