@@ -7,24 +7,17 @@ from typing import Any
 from .. import dtypes
 from ..graph import Kind, Spec
 from ._op import S, T, composite, op
-from ._rules import broadcast_shapes
+from ._rules import broadcast_shapes, title
 from .elementwise import conj
 
 CPP_NAMES = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "float16": "c10::Half", "bool": "bool",
              "bfloat16": "c10::BFloat16", "uint8": "unsigned char", "int8": "signed char", "int16": "short int",
              "complex64": "c10::complex<float>", "complex128": "c10::complex<double>"}
-TITLES = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "float16": "Half", "bool": "Bool", "bfloat16": "BFloat16",
-          "uint8": "Byte", "int8": "Char", "int16": "Short", "complex64": "ComplexFloat", "complex128": "ComplexDouble"}
 
 
 def cpp_name(s: Spec) -> str:
     """A dtype as PyTorch's products name it in errors: `long int`."""
     return CPP_NAMES.get(s.dtype.name, s.dtype.name)
-
-
-def title(s: Spec) -> str:
-    """A dtype as PyTorch's scalar types are called: `Long`."""
-    return TITLES.get(s.dtype.name, s.dtype.name)
 
 
 def no_bool(s: Spec, kernel: str) -> None:
@@ -36,7 +29,7 @@ def no_bool(s: Spec, kernel: str) -> None:
 def one_dtype(input: Spec, other: Spec) -> None:
     """Raises the error of batched products unless both have one dtype: products do not promote."""
     if input.dtype is not other.dtype:
-        raise RuntimeError(f"expected scalar type {title(input)} but found {title(other)}")
+        raise RuntimeError(f"expected scalar type {title(input.dtype)} but found {title(other.dtype)}")
 
 
 # ---- rules
@@ -75,8 +68,8 @@ def _mv(input: Spec, vec: Spec, self: Spec | None = None) -> Spec:
     if columns != vec.shape[0] or self is not None and self.numel not in (rows, 1):
         raise RuntimeError(f"size mismatch, got input ({rows if self is None else self.numel}), mat ({rows}x{columns}), vec ({vec.shape[0]})")
     if input.dtype is not vec.dtype or self is not None and self.dtype is not vec.dtype:
-        raise RuntimeError(f"addmv input tensors must have the same dtype, but got {title(vec if self is None else self)}, {title(input)}, "
-                           f"and {title(vec)}")
+        raise RuntimeError(f"addmv input tensors must have the same dtype, but got {title((vec if self is None else self).dtype)}, {title(input.dtype)}, "
+                           f"and {title(vec.dtype)}")
     no_bool(input, "addmv_impl_cpu")
     return input.like((rows,))
 
@@ -85,7 +78,7 @@ def _dot(input: Spec, tensor: Spec) -> Spec:
     if input.ndim != 1 or tensor.ndim != 1:
         raise RuntimeError(f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
     if input.dtype is not tensor.dtype:
-        raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {title(input)} and {title(tensor)}")
+        raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {title(input.dtype)} and {title(tensor.dtype)}")
     if input.shape != tensor.shape:
         raise RuntimeError(f"inconsistent tensor size, expected tensor [{input.numel}] and src [{tensor.numel}] to have the same number of "
                            f"elements, but got {input.numel} and {tensor.numel} elements respectively")
@@ -209,9 +202,9 @@ def added(input: Spec, mat1: Spec, mat2: Spec) -> Spec:
         if s.ndim != 2:
             raise RuntimeError(f"{name} must be a matrix, got {s.ndim}-D tensor")
     if mat1.dtype is not mat2.dtype:
-        raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {title(mat1)} and {title(mat2)}")
+        raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {title(mat1.dtype)} and {title(mat2.dtype)}")
     if input.dtype is not mat2.dtype:
-        raise RuntimeError(f"self and mat2 must have the same dtype, but got {title(input)} and {title(mat2)}")
+        raise RuntimeError(f"self and mat2 must have the same dtype, but got {title(input.dtype)} and {title(mat2.dtype)}")
     out = _mm(mat1, mat2)
     check_expands(input, out.shape)
     return out
@@ -220,7 +213,7 @@ def added(input: Spec, mat1: Spec, mat2: Spec) -> Spec:
 def check_expands(s: Spec, shape: tuple) -> None:
     """Raises the error of `expand` unless `s` stretches to `shape`."""
     if s.ndim > len(shape):
-        raise RuntimeError(f"expand(torch.{title(s)}Tensor{{{list(s.shape)}}}, size={list(shape)}): the number of sizes provided "
+        raise RuntimeError(f"expand(torch.{title(s.dtype)}Tensor{{{list(s.shape)}}}, size={list(shape)}): the number of sizes provided "
                            f"({len(shape)}) must be greater or equal to the number of dimensions in the tensor ({s.ndim})")
     ahead = len(shape) - s.ndim
     for i in reversed(range(s.ndim)):
@@ -279,7 +272,7 @@ def _rows_summed(xp, input: T):
 
 @_rows_summed.lower("numpy")
 def _rows_summed_numpy(xp, input):
-    if input.ndim > 2:
+    if input.ndim != 2:
         input = input.reshape(math.prod(input.shape[:-1]), input.shape[-1])
     return xp.add.reduce(input, 0)
 
@@ -412,7 +405,7 @@ def _addbmm(input: Spec, batch1: Spec, batch2: Spec) -> Spec:
     return added(input, batch1.like(batch1.shape[1:]), batch2.like(batch2.shape[1:]))
 
 
-@op(_addbmm, api="torch method inplace out", static="beta alpha",
+@op(_addbmm, api="torch method out", static="beta alpha",
     grad=dict(input=lambda g, beta: times(g, beta), batch1=lambda g, batch2, alpha: times(g @ conj(batch2).mT, alpha),
               batch2=lambda g, batch1, alpha: times(conj(batch1).mT @ g, alpha)),
     cases=[(S(4), S(5, 2, 3), S(5, 3, 4)), (S(2, 4), S(5, 2, 3), S(5, 3, 4), {"beta": 0.5, "alpha": 2})])
@@ -420,6 +413,13 @@ def addbmm(xp, input: T, batch1: T, batch2: T, *, beta=1, alpha=1):
     """`beta * input + alpha * (batch1 @ batch2).sum(0)`: batch1 (B, N, K), batch2 (B, K, M) -> (N, M)."""
     product = xp.tensordot(batch1, batch2, axes=((0, 2), (0, 1)))
     return blended(xp, input, product, beta, alpha)
+
+
+@composite("method")
+def addbmm_(input, batch1, batch2, *, beta=1, alpha=1):
+    """`addbmm` written to `input`, which takes the result's shape."""
+    y = addbmm(input, batch1, batch2, beta=beta, alpha=alpha)
+    return (input if input.shape == y.shape else input.resize_(y.shape)).copy_(y)
 
 
 def _baddbmm(input: Spec, batch1: Spec, batch2: Spec) -> Spec:
@@ -478,11 +478,32 @@ def _check_bilinear(input1: Any, input2: Any, weight: Any, bias: Any) -> None:
         raise RuntimeError(f"bilinear(): bias size does not match weight size: got {bias.shape[0]} but expected {weight.shape[0]}")
 
 
-@composite("nn.functional")
-def bilinear(input1, input2, weight, bias=None):
-    """y_o = sum_ij input1_i weight_oij input2_j + bias_o: input1 (*, A), input2 (*, B), weight (O, A, B) -> (*, O)."""
+def _bilinear(input1: Spec, input2: Spec, weight: Spec, bias: Spec | None) -> Spec:
     _check_bilinear(input1, input2, weight, bias)
+    return input1.like((*input1.shape[:-1], weight.shape[0]))
+
+
+@op(_bilinear, api="nn.functional", shown=lambda kind: "Add" if kind.arity == 4 else "View",
+    grad=dict(input1=lambda g, input2, weight: _half_product(g, input2, weight, True),
+              input2=lambda g, input1, weight: _half_product(g, input1, weight, False),
+              weight=lambda g, input1, input2, weight_spec: _folded(g, _pairs(conj(input1), conj(input2))).reshape(weight_spec.shape),
+              bias=lambda g: _rows_summed(g)),
+    cases=[(S(5, 2), S(5, 3), S(4, 2, 3), S(4)), (S(2, 5, 2), S(2, 5, 3), S(4, 2, 3))])
+def bilinear(xp, input1: T, input2: T, weight: T, bias: T = None):
+    """y_o = sum_ij input1_i weight_oij input2_j + bias_o: input1 (*, A), input2 (*, B), weight (O, A, B) -> (*, O)."""
     out, left, right = weight.shape
-    half = linear(input1, weight.permute((0, 2, 1)).reshape((out * right, left)))
-    y = (half.reshape((*input1.shape[:-1], out, right)) * input2.unsqueeze(-2)).sum(-1)
+    half = xp.matmul(input1, xp.reshape(xp.transpose(weight, (1, 0, 2)), (left, out * right)))
+    y = xp.matmul(xp.reshape(half, (*input1.shape[:-1], out, right)), input2[..., None])[..., 0]
     return y if bias is None else y + bias
+
+
+def _half_product(g, other, weight, first: bool):
+    """sum_oj g_o weight_oij other_j, or, for the second operand, sum_oi g_o weight_oij other_i."""
+    rows = _pairs(g, conj(other))
+    table = conj(weight).permute((0, 2, 1) if first else (0, 1, 2))
+    return rows @ table.reshape((table.shape[0] * table.shape[1], table.shape[2]))
+
+
+def _pairs(a, b):
+    """All products of an element of `a` with one of `b`, along the last dimension."""
+    return (a.unsqueeze(-1) * b.unsqueeze(-2)).reshape((*a.shape[:-1], a.shape[-1] * b.shape[-1]))
