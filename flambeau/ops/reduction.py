@@ -1,6 +1,7 @@
 """Many numbers in, fewer out: sums, products, means, extrema, along one, several or all dimensions."""
 from __future__ import annotations
 
+import builtins
 import math
 from typing import Any
 
@@ -8,7 +9,8 @@ from .. import dtypes
 from ..graph import Spec
 from ._op import T, composite, op
 from ._rules import axes, reduced, wrap, wrap_all
-from .core import filled
+from .core import counted, filled
+from .elementwise import conj
 
 
 def restored(g, input_spec: Spec, dim, keepdim: bool):
@@ -122,6 +124,17 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     return nansum(input, dim, keepdim, dtype=dtype) / count
 
 
+@composite("method")
+def sum_to_size(input, *size):
+    """`input` summed over the dimensions that `size` lacks or has as 1: what undoes broadcasting."""
+    shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+    ahead = input.ndim - len(shape)
+    if ahead < 0 or builtins.any(s not in (1, own) for s, own in zip(shape, input.shape[ahead:], strict=True)):
+        raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(input.shape)}}}.")
+    dims = tuple(range(ahead)) + tuple(i + ahead for i, s in enumerate(shape) if s == 1 != input.shape[i + ahead])
+    return sum(input, dims, True).reshape(shape) if dims else input
+
+
 # ---- products
 
 def _multiplied(input: Spec, dim, keepdim, dtype) -> Spec:
@@ -132,7 +145,7 @@ def _multiplied(input: Spec, dim, keepdim, dtype) -> Spec:
 
 def _prod_grad(g, input, dim, keepdim):
     others = _prod_others(input, dim) if dim is not None else _prod_others(input.reshape((-1,)), 0).reshape(input.shape)
-    return restored(g, input.spec, dim, keepdim) * others.conj()
+    return restored(g, input.spec, dim, keepdim) * conj(others)
 
 
 @op(_multiplied, api="torch method out", grad=_prod_grad)
@@ -143,11 +156,10 @@ def prod(xp, input: T, dim=None, keepdim=False, *, dtype=None):
                    dtype=wide if dtype is None or dtype.half else dtype.numpy)
 
 
-def off_diagonal(x, weight=None):
-    """Vectors (..., n) as rows of matrices (..., n, n), whose diagonal is `weight`."""
-    n = x.shape[-1]
-    eye = filled(x, (n, n), 1, dtypes.bool_).tril().logical_and(filled(x, (n, n), 1, dtypes.bool_).triu())
-    return x.masked_fill(eye, weight)
+def off_diagonal(x, weight):
+    """Matrices `x` (..., n, n) with `weight` on the diagonal."""
+    places = counted(x, x.shape[-1])
+    return x.masked_fill(places.unsqueeze(-1).eq(places), weight)
 
 
 def _others_grad(g, input, dim):
@@ -157,7 +169,7 @@ def _others_grad(g, input, dim):
     if not input.ndim:
         return filled(g, (), 0)
     rows = off_diagonal(x.unsqueeze(-2).expand((*x.shape[:-1], n, n)), 1)
-    parts = off_diagonal(g.unsqueeze(-1) * _prod_others(rows, -1).conj(), 0)
+    parts = off_diagonal(g.unsqueeze(-1) * conj(_prod_others(rows, -1)), 0)
     return sum(parts, -2).movedim(-1, dim)
 
 
@@ -221,8 +233,9 @@ def amin(xp, input: T, dim=(), keepdim=False):
     return xp.min(input, axis=over(dim, input.ndim), keepdims=keepdim)
 
 
-def _shared_all(g, input, out):
-    chosen = input.eq(out).logical_or(input.isnan())
+def shared_all(g, input, out):
+    """The gradient of an element of all: those equal to it share it."""
+    chosen = input.eq(out).logical_or(input.isnan().logical_and(out.isnan()))
     return g * chosen / sum(chosen)
 
 
@@ -234,13 +247,13 @@ def _chosen_all(name: str):
     return rule
 
 
-@op(_chosen_all("max"), api="", shown="Max", grad=_shared_all)
+@op(_chosen_all("max"), api="", shown="Max", grad=shared_all)
 def _max_all(xp, input: T):
     """The largest element of all."""
     return xp.max(input)
 
 
-@op(_chosen_all("min"), api="", shown="Min", grad=_shared_all)
+@op(_chosen_all("min"), api="", shown="Min", grad=shared_all)
 def _min_all(xp, input: T):
     """The smallest element of all."""
     return xp.min(input)
@@ -370,7 +383,7 @@ def all(xp, input: T, dim=None, keepdim=False):
 
 def _logsumexp_grad(g, input, out, dim, keepdim):
     spread = lambda x: kept(x, input.spec, dim, keepdim)  # noqa: E731
-    return spread(g) * (input - spread(out)).exp().conj()
+    return spread(g) * conj((input - spread(out)).exp())
 
 
 @op(lambda input, dim, keepdim: reduced(input, dim, keepdim), promote=True, to_float=True, api="torch method out", alias="special.logsumexp",
