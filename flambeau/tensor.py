@@ -13,6 +13,7 @@ from .dtypes import dtype
 from .engine import engine
 from .graph import Node, Spec, leaf, spec
 from .ops import OPERATORS, REVERSED, registry
+from .ops._layout import layout_of
 from .views import is_leaf_node, make_view, owned, rebind, root_of, write
 
 _new = object.__new__
@@ -525,25 +526,8 @@ def _matrix_transpose(t: Tensor) -> Any:
 
 
 def view_layout(t: Tensor) -> tuple[int, tuple[int, ...]]:
-    """Offset and strides, in elements, of a tensor that looks into a contiguous one."""
-    root = root_of(t)
-    item = root.dtype.itemsize
-    if root is t:
-        steps, total = [], 1
-        for size in reversed(t.shape):
-            steps.append(total)
-            total *= max(size, 1)
-        return 0, tuple(reversed(steps))
-    index = np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), tuple(root.shape), [n for n in view_layout(root)[1]])
-    from .backends.numpy import xp
-    for op, args, _ in t._chain:
-        index = op.lowerings.get("numpy", op.body)(xp, index, *args)
-    start = index.__array_interface__["data"][0]
-    base = index
-    while base.base is not None and isinstance(base.base, np.ndarray):
-        base = base.base
-    del item
-    return max(0, start - base.__array_interface__["data"][0]), tuple(index.strides)
+    """Offset and strides, in elements, of a tensor in the memory it looks into."""
+    return layout_of(t)
 
 
 def view_strides(t: Tensor) -> tuple[int, ...]:

@@ -46,6 +46,13 @@ def _at_add(x: np.ndarray, key: Any, value: Any) -> np.ndarray:
     return x
 
 
+def _at_reduce(x: np.ndarray, key: Any, value: Any, how: str) -> np.ndarray:
+    """A copy of `x` with `value` combined at `key`: "sum", "prod", "amax" or "amin"."""
+    x = np.array(x)
+    {"sum": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}[how].at(x, key, value)
+    return x
+
+
 def _windows(x: np.ndarray, size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> np.ndarray:
     """Views (..., H', W', kH, kW) of the last dimensions of `x`, without a copy."""
     k = len(size)
@@ -61,6 +68,7 @@ def namespace() -> types.ModuleType:
     xp.__dict__.update({name: getattr(np, name) for name in np.__all__ if name not in ("bool", "long", "ulong", "int", "float")})
     xp.linalg, xp.fft, xp.special = np.linalg, np.fft, _Lazy(_special)  # type: ignore[attr-defined]
     xp.at_set, xp.at_add, xp.windows = _at_set, _at_add, _windows  # type: ignore[attr-defined]
+    xp.at_reduce = _at_reduce  # type: ignore[attr-defined]
     xp.host = True  # type: ignore[attr-defined]    # values can be looked at: kernels may check them
     return xp
 

@@ -334,7 +334,7 @@ def combinations(input, r=2, with_replacement=False):
 
 
 @op(lambda input, rows: input.like((len(rows), len(rows[0]))), api="", upcast=False, cases=[(S(4), ((0, 1), (2, 1)))],
-    grad=lambda g, input_spec, rows: filled(g, input_spec.shape, 0).index_add(0, _places(g, rows), g.reshape(-1)))
+    grad=lambda g, input_spec, rows: filled(g, input_spec.shape, 0).index_add(0, _row_places(g, rows), g.reshape(-1)))
 def _rows(xp, input: T, rows):
     """The elements of the vector `input` at positions that are known when recording."""
     return input[xp.asarray(rows)]
@@ -342,7 +342,7 @@ def _rows(xp, input: T, rows):
 
 @op(lambda input, rows: input.like((len(rows) * len(rows[0]),), dtype=_long()), api="", upcast=False, detaches=True,
     cases=[(S(4), ((0, 1), (2, 1)))])
-def _places(xp, input: T, rows):
+def _row_places(xp, input: T, rows):
     """The positions `rows` as one vector, in the company of `input`."""
     return xp.asarray(rows, dtype="int64").reshape(-1)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
-from ._op import S, T, composite, op
+from ._op import S, T, composite, op, registry
 from ._rules import title, wrap
 from .core import filled
 from .indexing import add_at, converted
@@ -268,4 +268,4 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
         raise RuntimeError("reduce argument must be either add or multiply.")
     if isinstance(src, (bool, int, float, complex)):
         src = filled(input, index.shape, src, input.dtype)
-    return scatter_add(input, dim, index, src) if reduce == "add" else _scatter_reduce(input, dim, index, src, "prod", True)
+    return scatter_add(input, dim, index, src) if reduce == "add" else registry["scatter_reduce"](input, dim, index, src, "prod")

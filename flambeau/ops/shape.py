@@ -2,10 +2,14 @@
 from __future__ import annotations
 
 import math
+import operator
+from typing import Any
 
+from .. import dtypes
 from ..graph import Spec
+from ._layout import viewable
 from ._op import S, T, composite, op
-from ._rules import wrap, wrap_all
+from ._rules import title, wrap, wrap_all
 
 
 def resolved(shape: tuple, numel: int) -> tuple[int, ...]:
@@ -34,21 +38,67 @@ def _view(xp, input: T, shape):
     return xp.reshape(input, resolved(shape, input.size))
 
 
+@op(lambda input, shape: input.like(resolved(shape, input.numel)), api="", upcast=False, shown="UnsafeView",
+    grad=lambda g, input_spec: _view(g, input_spec.shape))
+def _unsafe_view(xp, input: T, shape):
+    """`input` with another shape, as a copy: where its elements do not lie in order."""
+    return xp.reshape(input, resolved(shape, input.size))
+
+
+@op(lambda input, dtype: input.like(_recut(input, dtype), dtype), api="", view=True, upcast=False, shown="View",
+    put=lambda input, value, dtype: _view_dtype(value, input.dtype), cases=[(S(2, 4), dtypes.int32), (S(2, 4), dtypes.int64)], detaches=True)
+def _view_dtype(xp, input: T, dtype):
+    """The bytes of `input` read as another type."""
+    return xp.array(input).view(dtype.numpy)
+
+
+def _recut(input: Spec, dtype: dtypes.dtype) -> list[int]:
+    old, new = input.dtype.itemsize, dtype.itemsize
+    if old == new:
+        return list(input.shape)
+    if not input.ndim:
+        raise RuntimeError("self.dim() cannot be 0 to view " + f"{input.dtype} as {dtype} (different element sizes)")
+    if input.shape[-1] * old % new:
+        raise RuntimeError(f"self.size(-1) must be divisible by {new // old} to view {title(input.dtype)} as {title(dtype)} (different element "
+                           f"sizes), but got {input.shape[-1]}")
+    return [*input.shape[:-1], input.shape[-1] * old // new]
+
+
 def sizes(shape: tuple) -> tuple[int, ...]:
     """Sizes given one by one, or as one sequence."""
-    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+        shape = tuple(shape[0])
+    for n in shape:
+        if type(n) is not int:
+            return tuple([_whole(n) for n in shape])
+    return shape
+
+
+def _whole(n: Any) -> int:
+    if isinstance(n, bool) or not hasattr(n, "__index__"):
+        raise TypeError(f"sizes must be tuple of ints, but found element of type {type(n).__name__}")
+    return operator.index(n)
 
 
 @composite("method")
 def view(input, *shape):
-    """`input` with another shape of as many elements; one size may be -1."""
-    return _view(input, sizes(shape))
+    """`input` with another shape of as many elements (one size may be -1), sharing its memory; or its bytes as another dtype."""
+    if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
+        return input if shape[0] is input.dtype else _view_dtype(input, shape[0])
+    wanted = sizes(shape)
+    if getattr(input, "_chain", ()) and not viewable(input, resolved(wanted, math.prod(input.shape))):
+        raise RuntimeError("view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+                           "contiguous subspaces). Use .reshape(...) instead.")
+    return _view(input, wanted)
 
 
 @composite("torch method")
 def reshape(input, *shape):
-    """`input` with another shape of as many elements; one size may be -1."""
-    return _view(input, sizes(shape))
+    """`input` with another shape of as many elements (one size may be -1): a view where the memory allows it, else a copy."""
+    wanted = sizes(shape)
+    if getattr(input, "_chain", ()) and not viewable(input, resolved(wanted, math.prod(input.shape))):
+        return _unsafe_view(input, wanted)
+    return _view(input, wanted)
 
 
 def _permuted(input: Spec, dims: tuple) -> Spec:
@@ -116,11 +166,19 @@ def _expanded(input: Spec, shape: tuple) -> Spec:
     return input.like(out)
 
 
-@op(_expanded, api="", view=True, upcast=False, shown="Expand", grad=lambda g, input_spec: g)
+@op(_expanded, api="", view=True, upcast=False, shown="Expand", grad=lambda g, input_spec: g,
+    put=lambda input, value, shape: _unexpanded(input, value))
 def _expand(xp, input: T, shape):
     """`input` stretched along dimensions of size 1, and along new ones in front."""
     ahead = len(shape) - input.ndim
     return xp.broadcast_to(input, tuple(input.shape[i - ahead] if s == -1 else s for i, s in enumerate(shape)))
+
+
+def _unexpanded(input, value):
+    if math.prod(input.shape) != math.prod(value.shape):
+        raise RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+                           "Please clone() the tensor before performing the operation.")
+    return _view(value, input.shape)
 
 
 @composite("method")
