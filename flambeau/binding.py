@@ -15,7 +15,7 @@ from .dtypes import dtype
 from .engine import engine
 from .graph import Node, leaf, mode, spec
 from .ops import registry
-from .ops._op import NUMBERS, Composite, Op
+from .ops._op import NUMBERS, Composite, Op, return_type
 from .views import check_writable, make_view, write
 
 HANDLES: set[type] = set()          # Tensor and Parameter: classes whose operations need no look at the class
@@ -151,17 +151,6 @@ def fields(op: Op) -> Any:
     return _fields[op.name]
 
 
-def return_type(name: str, names: str) -> Any:
-    """A named tuple that prints as PyTorch's do."""
-    made = collections.namedtuple(name, names)  # type: ignore[misc]
-
-    def shown(self: Any) -> str:
-        return f"torch.return_types.{name}(\n" + ",\n".join(f"{n}={v!r}" for n, v in zip(self._fields, self, strict=True)) + ")"
-    made.__repr__ = shown  # type: ignore[method-assign, assignment]
-    made.__module__ = "torch.return_types"
-    return made
-
-
 # ---- the fast path: one dictionary look-up and a node
 
 def public(op: Op, out: bool) -> Callable:
@@ -170,9 +159,9 @@ def public(op: Op, out: bool) -> Callable:
     It looks for a Kind by the descriptions of the operands; everything unusual (numbers where tensors are due, casts, first calls) is
     left to `call`.
     """
-    heads, before, keys, inputs, given = [], [], ["mode.key"], [], []
+    heads, before, keys, inputs, given = [], [], ["_mode.key"], [], []
     last: Any = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    space: dict[str, Any] = {"H": HANDLES, "Node": Node, "mode": mode, "engine": engine, "pending": engine.pending, "new": _new,
+    space: dict[str, Any] = {"H": HANDLES, "Node": Node, "_mode": mode, "engine": engine, "pending": engine.pending, "new": _new,
                              "op": op, "call": call, "make_view": make_view, "store": store, "into": into}
     optional = sum(p.operand and p.default is None for p in op.parameters)
     for i, p in enumerate(op.parameters):

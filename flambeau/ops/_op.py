@@ -1,6 +1,7 @@
 """An operation, said once: signature, meaning, shape rule, kernel, gradient, forms. Everything else is made from this registry."""
 from __future__ import annotations
 
+import collections
 import inspect
 import sys
 from collections.abc import Callable, Iterable
@@ -312,3 +313,14 @@ def composite(api: str = "torch method", alias: str = "", cases: Iterable[tuple]
 def op_names() -> list[str]:
     """The names of all operations, sorted."""
     return sorted(registry)
+
+
+def return_type(name: str, names: str) -> Any:
+    """A named tuple that prints as PyTorch's do."""
+    made = collections.namedtuple(name, names)  # type: ignore[misc]
+
+    def shown(self: Any) -> str:
+        return f"torch.return_types.{name}(\n" + ",\n".join(f"{n}={v!r}" for n, v in zip(self._fields, self, strict=True)) + ")"
+    made.__repr__ = shown  # type: ignore[method-assign, assignment]
+    made.__module__ = "torch.return_types"
+    return made
