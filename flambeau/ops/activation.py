@@ -23,19 +23,26 @@ def no_bool(words: str):
     return rule
 
 
+def overwrite(input, operation, *arguments):
+    """`operation` of `input`, written to `input`. What its gradient reads of the old values is kept in a copy."""
+    return input.copy_(operation(input.clone() if input.requires_grad else input, *arguments))
+
+
 # ---- relu and leaky_relu
 
-@op(no_bool("Boolean inputs not supported for relu"), api="torch method inplace", grad=lambda g, out: relu_backward(g, out),
+@op(no_bool("Boolean inputs not supported for relu"), api="torch method inplace",
+    grad=lambda g, out: relu_backward(g, out),
     wrong=[((S(2, dtype="bool"),), RuntimeError, "Boolean inputs not supported for relu")])
 def relu(xp, input: T):
     """max(x, 0)."""
     return xp.maximum(input, 0)
 
 
-@op(broadcast, api="", grad=dict(input=lambda g, other: relu_backward(g, other), other=lambda g, other_spec: filled(g, other_spec.shape, 0)))
+@op(broadcast, api="", grad=dict(input=lambda g, other: relu_backward(g, other),
+                                 other=lambda g, other_spec: filled(g, other_spec.shape, 0)))
 def relu_backward(xp, input: T, other: T):
     """`input` where `other` (a result of relu) is above zero, else 0."""
-    return input * (other > 0)
+    return xp.where(other > 0, input, 0)
 
 
 @composite("", alias="nn.functional.relu", cases=[(S(2, 3, low=-1, high=1),)])
@@ -69,14 +76,13 @@ def _leaky_relu_backward(xp, input: T, other: T, negative_slope=0.01):
 @composite("nn.functional", cases=[(S(2, 3, low=-1, high=1), 0.2)])
 def leaky_relu(input, negative_slope=0.01, inplace=False):
     """x above zero, `negative_slope * x` below."""
-    out = _leaky_relu(input, negative_slope)
-    return input.copy_(out) if inplace else out
+    return overwrite(input, _leaky_relu, negative_slope) if inplace else _leaky_relu(input, negative_slope)
 
 
 @composite("nn.functional", cases=[(S(2, 3, low=-1, high=1), 0.2)])
 def leaky_relu_(input, negative_slope=0.01):
     """x above zero, `negative_slope * x` below, written to `input`."""
-    return input.copy_(_leaky_relu(input, negative_slope))
+    return overwrite(input, _leaky_relu, negative_slope)
 
 
 # ---- sigmoid, silu
@@ -85,13 +91,15 @@ def _sigmoid_grad(g, out):
     return g * conj(out * (1 - out)) if out.spec.is_complex else _sigmoid_backward(g, out)
 
 
-@op(same, promote=True, to_float=True, api="torch method inplace out", alias="special.expit nn.functional.sigmoid", grad=_sigmoid_grad)
+@op(same, promote=True, to_float=True, api="torch method inplace out", alias="special.expit nn.functional.sigmoid",
+    grad=_sigmoid_grad)
 def sigmoid(xp, input: T):
     """1 / (1 + exp(-x))."""
     return 1 / (1 + xp.exp(-input))
 
 
-@op(broadcast, api="", grad=dict(input=lambda g, other: _sigmoid_backward(g, other), other=lambda g, input, other: g * input * (1 - 2 * other)))
+@op(broadcast, api="", grad=dict(input=lambda g, other: _sigmoid_backward(g, other),
+                                 other=lambda g, input, other: g * input * (1 - 2 * other)))
 def _sigmoid_backward(xp, input: T, other: T):
     """`input` times the slope of sigmoid where its result is `other`."""
     return input * (other * (1 - other))
@@ -125,8 +133,7 @@ def _silu_backward(xp, input: T, other: T):
 @composite("nn.functional", cases=[(S(2, 3, low=-1, high=1),)])
 def silu(input, inplace=False):
     """x * sigmoid(x). Elfwing et al., arXiv 1702.03118."""
-    out = _silu(input)
-    return input.copy_(out) if inplace else out
+    return overwrite(input, _silu) if inplace else _silu(input)
 
 
 # ---- gelu
@@ -146,7 +153,7 @@ def _gelu_rule(input: Spec, approximate: str) -> Spec:
     cases=[(S(2, 3, low=-2, high=2),), (S(4, low=-2, high=2), {"approximate": "tanh"})],
     wrong=[((S(2), {"approximate": "other"}), RuntimeError, "approximate argument must be either none or tanh")])
 def gelu(xp, input: T, *, approximate="none"):
-    """x times the normal distribution's mass below x; "tanh" approximates it. Hendrycks and Gimpel, arXiv 1606.08415."""
+    """x times the normal distribution's mass below x; "tanh" approximates. Hendrycks and Gimpel, arXiv 1606.08415."""
     if approximate == "none":
         return input * (0.5 + 0.5 * xp.special.erf(input * math.sqrt(0.5)))
     return input * (0.5 + 0.5 * xp.tanh(_ROOT * input * (1 + _CUBIC * (input * input))))
@@ -250,8 +257,8 @@ def _log_softmax_backward(xp, input: T, other: T, dim):
 def chosen(name: str, input, dim):
     """`dim`, or the dimension that PyTorch takes where none is given, with its warning."""
     if dim is None:
-        warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-                      stacklevel=3)
+        warnings.warn(f"Implicit dimension choice for {name} has been deprecated. "
+                      "Change the call to include dim=X as an argument.", stacklevel=3)
         dim = 0 if input.ndim in (0, 1, 3) else 1
     return dim
 
@@ -311,7 +318,8 @@ def _elu_second(g, input, other, alpha, scale, input_scale):
 
 
 @op(lambda input, other: broadcast(input, other), api="", cases=[(S(2, 3), S(2, 3, low=-1, high=1), 1.5, 2.0, 0.5)],
-    grad=dict(input=lambda g, other, alpha, scale, input_scale: _elu_backward(g, other, alpha, scale, input_scale), other=_elu_second))
+    grad=dict(input=lambda g, other, alpha, scale, input_scale: _elu_backward(g, other, alpha, scale, input_scale),
+              other=_elu_second))
 def _elu_backward(xp, input: T, other: T, alpha=1.0, scale=1.0, input_scale=1.0):
     """`input` times the slope of elu at `other`."""
     above = other > 0
@@ -325,27 +333,25 @@ _SELU = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 @composite("nn.functional", cases=[(S(2, 3, low=-1, high=1), 0.5)])
 def elu(input, alpha=1.0, inplace=False):
     """x above zero, `alpha * (exp(x) - 1)` below. Clevert et al., arXiv 1511.07289."""
-    out = _elu(input, alpha)
-    return input.copy_(out) if inplace else out
+    return overwrite(input, _elu, alpha) if inplace else _elu(input, alpha)
 
 
 @composite("nn.functional", cases=[(S(2, 3, low=-1, high=1), 0.5)])
 def elu_(input, alpha=1.0):
     """x above zero, `alpha * (exp(x) - 1)` below, written to `input`."""
-    return input.copy_(_elu(input, alpha))
+    return overwrite(input, _elu, alpha)
 
 
 @composite("torch nn.functional", cases=[(S(2, 3, low=-1, high=1),)])
 def selu(input, inplace=False):
     """elu with the factors that keep mean 0 and variance 1 from layer to layer. Klambauer et al., arXiv 1706.02515."""
-    out = _elu(input, *_SELU)
-    return input.copy_(out) if inplace else out
+    return overwrite(input, _elu, *_SELU) if inplace else _elu(input, *_SELU)
 
 
 @composite("torch nn.functional", cases=[(S(2, 3, low=-1, high=1),)])
 def selu_(input):
     """As selu, written to `input`."""
-    return input.copy_(_elu(input, *_SELU))
+    return overwrite(input, _elu, *_SELU)
 
 
 def _celu(input, alpha):
@@ -357,11 +363,10 @@ def _celu(input, alpha):
 @composite("torch nn.functional", cases=[(S(2, 3, low=-1, high=1), 0.5)])
 def celu(input, alpha=1.0, inplace=False):
     """x above zero, `alpha * (exp(x / alpha) - 1)` below. Barron, arXiv 1704.07483."""
-    out = _celu(input, alpha)
-    return input.copy_(out) if inplace else out
+    return overwrite(input, _celu, alpha) if inplace else _celu(input, alpha)
 
 
 @composite("torch nn.functional", cases=[(S(2, 3, low=-1, high=1), 0.5)])
 def celu_(input, alpha=1.0):
     """As celu, written to `input`."""
-    return input.copy_(_celu(input, alpha))
+    return overwrite(input, _celu, alpha)
