@@ -68,6 +68,9 @@ def _side_grad(g, other, mine: tuple, theirs: tuple, target: tuple, shape: tuple
     """The gradient of one of two operands: a label that only it had was summed over, so the gradient repeats along it."""
     known = tuple(n for n in mine if n in target or n in theirs)
     found = contract(g, conj(other), target, theirs, known)
+    own = [shape[mine.index(n)] for n in known]
+    if any(have == 1 != size for have, size in zip(found.shape, own, strict=True)):
+        found = found.expand(tuple(max(have, size) for have, size in zip(found.shape, own, strict=True)))
     if len(known) == len(mine):
         return found
     return _unlabelled(found, mine, known, tuple(found.shape[known.index(n)] if n in known else s
