@@ -6,15 +6,16 @@ import math
 from .. import dtypes
 from ..graph import Spec
 from ._checks import TITLES
-from ._op import T, Ts, composite, op, return_type
+from ._op import S, T, Ts, composite, op, return_type
 from ._rules import reduced, wrap
-from .core import counted, filled
+from .core import _to_copy, counted, filled
 from .cumulative import diff
 from .reduction import is_tensor, over
 from .sorting import _searchsorted
 
 
-@op(lambda input, dim: reduced(input, dim, False).like(dtype=dtypes.int64), api="torch method")
+@op(lambda input, dim: reduced(input, dim, False).like(dtype=dtypes.int64), api="torch method",
+    cases=[(S(2, 3, dtype="int64"),), (S(2, 3, dtype="int64"), (0, 1))])
 def count_nonzero(xp, input: T, dim=None):
     """How many elements are not zero, along `dim` (an int, several, or all)."""
     return xp.sum(input != 0, axis=over(dim, input.ndim), dtype="int64")
@@ -47,7 +48,8 @@ def _places_static(input: Spec, size, fill_value) -> Spec:
     return input.like((size, input.ndim), dtypes.int64)
 
 
-@op(_places_static, api="torch method out", detaches=True, cases=[])
+@op(_places_static, api="torch method out", detaches=True,
+    cases=[(S(2, 3, dtype="int64"), {"size": 4})])
 def nonzero_static(xp, input: T, *, size, fill_value=-1):
     """The indices of the first `size` elements that are not zero; rows that are left over hold `fill_value`."""
     if input.ndim == 0 or size == 0 or input.size == 0:
@@ -59,7 +61,7 @@ def nonzero_static(xp, input: T, *, size, fill_value=-1):
 
 
 def _unraveled(indices, shape: tuple):
-    rest, out = indices, []
+    rest, out = _to_copy(indices, dtypes.int64), []
     for size in reversed(shape):
         out.append(rest.remainder(size))
         rest = rest.floor_divide(size)
@@ -132,7 +134,9 @@ def _bounds(xp, x, low, high):
     return low, high
 
 
-@op(_histc, api="torch method out", static="min max", checks=True, detaches=True, cases=[])
+@op(_histc, api="torch method out", static="min max", checks=True, detaches=True,
+    cases=[(S(8), 4, 0, 1), (S(8), 4)],
+    wrong=[((S(2), 0), RuntimeError, "bins must be > 0")])
 def histc(xp, input: T, bins=100, min=0, max=0):
     """How many elements lie in each of `bins` equal intervals from `min` to `max`; if those are equal, from the smallest to the largest."""
     x = xp.ravel(input)

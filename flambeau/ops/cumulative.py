@@ -5,7 +5,7 @@ import itertools
 
 from .. import dtypes
 from ..graph import Spec
-from ._op import T, composite, op, registry
+from ._op import S, T, composite, op, registry
 from ._rules import wrap
 from .core import counted, filled
 from .elementwise import conj
@@ -27,20 +27,24 @@ def _started(input, dtype):
     return input.astype(dtype.numpy).astype("float32") if dtype.half else input.astype(dtype.numpy)
 
 
-@op(running, api="torch method inplace out", grad=lambda g, dim: _reversed_cumsum(g, dim), cases=[])
+@op(running, api="torch method inplace out", grad=lambda g, dim: _reversed_cumsum(g, dim),
+    cases=[(S(2, 3), 1), (S(2, 3), 0), (S(), 0), (S(4, dtype="bool"), 0)],
+    wrong=[((S(2), 1), IndexError, "Dimension out of range")])
 def cumsum(xp, input: T, dim, *, dtype=None):
     """y_i = x_1 + ... + x_i along `dim`."""
     x = _started(input, dtype)
     return xp.cumsum(x, axis=dim, dtype=x.dtype) if x.ndim else x
 
 
-@op(lambda input, dim: input.like(), api="", grad=lambda g, dim: cumsum(g, dim))
+@op(lambda input, dim: input.like(), api="", grad=lambda g, dim: cumsum(g, dim),
+    cases=[(S(2, 3), 1)])
 def _reversed_cumsum(xp, input: T, dim):
     """y_i = x_i + ... + x_n along `dim`."""
     return xp.flip(xp.cumsum(xp.flip(input, axis=dim), axis=dim, dtype=input.dtype), axis=dim) if input.ndim else input
 
 
-@op(running, api="torch method inplace out", grad=lambda g, input, dim: _cumprod_backward(g, input, dim))
+@op(running, api="torch method inplace out", grad=lambda g, input, dim: _cumprod_backward(g, input, dim),
+    cases=[(S(2, 3), 1), (S(2, 3), 0), (S(), 0)])
 def cumprod(xp, input: T, dim, *, dtype=None):
     """y_i = x_1 * ... * x_i along `dim`."""
     x = _started(input, dtype)
@@ -76,7 +80,8 @@ def _cumprod_backward_other(g, input, other, dim):
     return parts.sum(-2).movedim(-1, dim)
 
 
-@op(lambda input, other, dim: input.like(), api="", grad=dict(input=_cumprod_backward_input, other=_cumprod_backward_other))
+@op(lambda input, other, dim: input.like(), api="", grad=dict(input=_cumprod_backward_input, other=_cumprod_backward_other),
+    cases=[(S(2, 3), S(2, 3), 1), (S(3, 2), S(3, 2), 0)])
 def _cumprod_backward(xp, input: T, other: T, dim):
     """The gradient `input` of cumprod(other): sum over i >= k of g_i * product of x_1 .. x_i without x_k.
 
@@ -122,13 +127,15 @@ def _running_extreme(xp, accumulate, input, dim):
     return values, xp.maximum.accumulate(found, axis=dim)
 
 
-@op(_extremes("cummax"), names="values indices", api="torch method out", grad=_extremes_grad)
+@op(_extremes("cummax"), names="values indices", api="torch method out", grad=_extremes_grad,
+    cases=[(S(2, 3), 1), (S(), 0)])
 def cummax(xp, input: T, dim):
     """The largest of x_1 .. x_i along `dim` for each i, and where it is (the last of equal ones)."""
     return _running_extreme(xp, xp.maximum.accumulate, input, dim)
 
 
-@op(_extremes("cummin"), names="values indices", api="torch method out", grad=_extremes_grad)
+@op(_extremes("cummin"), names="values indices", api="torch method out", grad=_extremes_grad,
+    cases=[(S(2, 3), 1), (S(), 0)])
 def cummin(xp, input: T, dim):
     """The smallest of x_1 .. x_i along `dim` for each i, and where it is (the last of equal ones)."""
     return _running_extreme(xp, xp.minimum.accumulate, input, dim)
@@ -151,7 +158,8 @@ def _log_cumsum(xp, input, dim):
     return xp.log(xp.cumsum(xp.exp(input - top), axis=dim)) + top
 
 
-@op(_log_running, api="torch method out", grad=lambda g, input, out, dim: _logcumsumexp_backward(g, input, out, dim))
+@op(_log_running, api="torch method out", grad=lambda g, input, out, dim: _logcumsumexp_backward(g, input, out, dim),
+    cases=[(S(2, 3), 1), (S(), 0)])
 def logcumsumexp(xp, input: T, dim):
     """log(exp(x_1) + ... + exp(x_i)) along `dim`."""
     return _log_cumsum(xp, input, dim)
@@ -171,7 +179,8 @@ def _log_weighted(g, other, result, dim):
 
 @op(lambda input, other, result, dim: input.like(), api="",
     grad=dict(input=_log_weighted, other=lambda g, out: g * out,
-              result=lambda g, input, other, result, dim: -input * _log_weighted(g, other, result, dim)))
+              result=lambda g, input, other, result, dim: -input * _log_weighted(g, other, result, dim)),
+    cases=[(S(2, 3), S(2, 3), S(2, 3, low=1.5, high=2.5), 1)])
 def _logcumsumexp_backward(xp, input: T, other: T, result: T, dim):
     """sum over i >= k of g_i * exp(x_k - y_i), where y is logcumsumexp(x): in logarithms, so that nothing overflows."""
     if not other.ndim:
@@ -182,10 +191,11 @@ def _logcumsumexp_backward(xp, input: T, other: T, result: T, dim):
         return ahead * xp.conj(xp.exp(other - top))
 
     def ahead(part):
-        weight = xp.where(xp.isinf(result) & (result < 0), -xp.inf, xp.log(part) - result).astype(input.dtype)
+        weight = xp.where(xp.isinf(result) & (result < 0), -xp.inf, xp.log(part) - result)
         return xp.exp(xp.flip(xp.logaddexp.accumulate(xp.flip(weight, axis=dim), axis=dim), axis=dim) + other)
-    zero = xp.zeros_like(input)
-    return ahead(xp.maximum(input, zero)) - ahead(xp.maximum(-input, zero))
+    # the two parts may nearly cancel
+    kind, input, other, result = input.dtype, *[x.astype("float64") for x in (input, other, result)]
+    return (ahead(xp.maximum(input, 0)) - ahead(xp.maximum(-input, 0))).astype(kind)
 
 
 # ---- differences and integrals
@@ -309,6 +319,7 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
     """
     dims = tuple(range(input.ndim)) if dim is None else tuple(wrap(d, input.ndim) for d in (dim if isinstance(dim, (tuple, list)) else [dim]))
     several = isinstance(spacing, (tuple, list))
+    spacing = 1 if spacing is None else spacing
     if several and len(spacing) != len(dims):
         raise RuntimeError(f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to 'self.dim() = {input.ndim}"
                            f"', since dim argument was not given, but got a list of length {len(spacing)}" if dim is None else

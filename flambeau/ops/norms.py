@@ -6,7 +6,7 @@ import math
 from .. import dtypes
 from ..graph import Spec
 from ._checks import TITLES
-from ._op import T, composite, op, registry
+from ._op import S, T, composite, op, registry
 from ._rules import reduced, wrap, wrap_all
 from .core import filled
 from .reduction import kept, over, sum
@@ -61,7 +61,9 @@ def _squares(x):
     return x * x if x.dtype.kind != "c" else x.real * x.real + x.imag * x.imag
 
 
-@op(_measured, api="", static="ord", shown="LinalgVectorNorm", grad=_norm_grad)
+@op(_measured, api="", static="ord", shown="LinalgVectorNorm", grad=_norm_grad,
+    cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3), 3, 1), (S(2, 3), 0.5, 0, True), (S(2, 3), float("inf"), 1), (S(3), 2)],
+    wrong=[((S(2, dtype="int64"),), RuntimeError, "Expected a floating point or complex")])
 def _vector_norm(xp, x: T, ord=2, dim=None, keepdim=False, *, dtype=None):
     """(sum of |x| ** ord) ** (1 / ord) over `dim` (an int, several, or all); infinity: the largest |x|; 0: how many are not zero."""
     if dtype is not None and not dtype.half:

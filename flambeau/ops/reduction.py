@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
-from ._op import T, composite, op
+from ._op import S, T, composite, op
 from ._rules import axes, reduced, wrap, wrap_all
 from .core import counted, filled
 from .elementwise import conj
@@ -60,7 +60,9 @@ def _converted(input, dtype):
     return input.astype(dtype.numpy).astype("float32") if dtype.half else input.astype(dtype.numpy)
 
 
-@op(_summed, api="torch method out", grad=lambda g, input_spec, dim, keepdim: restored(g, input_spec, dim, keepdim))
+@op(_summed, api="torch method out", grad=lambda g, input_spec, dim, keepdim: restored(g, input_spec, dim, keepdim),
+    cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3, 4), (0, -1), True), (S(),), (S(2, 3, dtype="bool"),)],
+    wrong=[((S(2), 1), IndexError, "Dimension out of range"), ((S(2, 2), (0, 0)), RuntimeError, "appears multiple times")])
 def sum(xp, input: T, dim=None, keepdim=False, *, dtype=None):
     """The sum of the elements, along `dim` (an int, several, or all). Integers and bool are summed as int64."""
     wide = "int64" if dtype is None and input.dtype.kind in "iub" else None
@@ -87,7 +89,9 @@ def _averaged(input: Spec, dim, keepdim, dtype) -> Spec:
 
 
 @op(_averaged, api="torch method out",
-    grad=lambda g, input_spec, dim, keepdim: restored(g / count_over(input_spec, dim), input_spec, dim, keepdim))
+    grad=lambda g, input_spec, dim, keepdim: restored(g / count_over(input_spec, dim), input_spec, dim, keepdim),
+    cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3, 4), (0, -1), True), (S(),)],
+    wrong=[((S(2, dtype="int64"),), RuntimeError, "could not infer output dtype")])
 def mean(xp, input: T, dim=None, keepdim=False, *, dtype=None):
     """The mean of the elements, along `dim` (an int, several, or all)."""
     out = xp.sum(_converted(input, dtype), axis=over(dim, input.ndim), keepdims=keepdim)
@@ -131,6 +135,8 @@ def sum_to_size(input, *size):
     ahead = input.ndim - len(shape)
     if ahead < 0 or builtins.any(s not in (1, own) for s, own in zip(shape, input.shape[ahead:], strict=True)):
         raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(input.shape)}}}.")
+    if not shape:
+        return sum(input)
     dims = tuple(range(ahead)) + tuple(i + ahead for i, s in enumerate(shape) if s == 1 != input.shape[i + ahead])
     return sum(input, dims, True).reshape(shape) if dims else input
 
@@ -148,7 +154,8 @@ def _prod_grad(g, input, dim, keepdim):
     return restored(g, input.spec, dim, keepdim) * conj(others)
 
 
-@op(_multiplied, api="torch method out", grad=_prod_grad)
+@op(_multiplied, api="torch method out", grad=_prod_grad,
+    cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3), 0, True), (S(),), (S(4, dtype="int64"),)])
 def prod(xp, input: T, dim=None, keepdim=False, *, dtype=None):
     """The product of the elements, along one dimension or all."""
     wide = "int64" if dtype is None and input.dtype.kind in "iub" else None
@@ -173,7 +180,8 @@ def _others_grad(g, input, dim):
     return sum(parts, -2).movedim(-1, dim)
 
 
-@op(lambda input, dim: input.like(), api="", grad=_others_grad, cases=())
+@op(lambda input, dim: input.like(), api="", grad=_others_grad,
+    cases=[(S(2, 3), 1), (S(3, 2), 0)])
 def _prod_others(xp, input: T, dim):
     """For each element, the product of the others along `dim`: exact where there are zeros."""
     if input.ndim == 0:
@@ -221,13 +229,16 @@ def _shared(g, input, out, dim, keepdim):
     return kept(g, input.spec, dim, keepdim) * chosen / sum(chosen, dim, True)
 
 
-@op(_extreme("amax"), api="torch method out", grad=_shared)
+@op(_extreme("amax"), api="torch method out", grad=_shared,
+    cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3, 4), (0, -1), True), (S(),)],
+    wrong=[((S(0, 2), 0), IndexError, "to have non-zero size")])
 def amax(xp, input: T, dim=(), keepdim=False):
     """The largest element along `dim` (an int, several, or all). Equal ones share the gradient."""
     return xp.max(input, axis=over(dim, input.ndim), keepdims=keepdim)
 
 
-@op(_extreme("amin"), api="torch method out", grad=_shared)
+@op(_extreme("amin"), api="torch method out", grad=_shared,
+    cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3, 4), (0, -1), True), (S(),)])
 def amin(xp, input: T, dim=(), keepdim=False):
     """The smallest element along `dim` (an int, several, or all). Equal ones share the gradient."""
     return xp.min(input, axis=over(dim, input.ndim), keepdims=keepdim)
@@ -288,13 +299,16 @@ def _select(choose, place, input, dim, keepdim):
     return choose(input, axis=dim, keepdims=keepdim), place(input, axis=dim, keepdims=keepdim)
 
 
-@op(_chosen("max"), api="", names="max: values indices", shown="Max", grad=_chosen_grad)
+@op(_chosen("max"), api="", names="max: values indices", shown="Max", grad=_chosen_grad,
+    cases=[(S(2, 3), 1), (S(2, 3), 0, True), (S(), 0)],
+    wrong=[((S(0, 2), 0), IndexError, "to have non-zero size"), ((S(2), 1), IndexError, "Dimension out of range")])
 def _max_dim(xp, input: T, dim, keepdim=False):
     """The largest elements along `dim`, and where they are."""
     return _select(xp.max, xp.argmax, input, dim, keepdim)
 
 
-@op(_chosen("min"), api="", names="min: values indices", shown="Min", grad=_chosen_grad)
+@op(_chosen("min"), api="", names="min: values indices", shown="Min", grad=_chosen_grad,
+    cases=[(S(2, 3), 1), (S(2, 3), 0, True), (S(), 0)])
 def _min_dim(xp, input: T, dim, keepdim=False):
     """The smallest elements along `dim`, and where they are."""
     return _select(xp.min, xp.argmin, input, dim, keepdim)
@@ -334,7 +348,8 @@ def _range_grad(g, input, out, dim, keepdim):
     return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
 
-@op(_range, names="min max", api="torch method out", grad=_range_grad)
+@op(_range, names="min max", api="torch method out", grad=_range_grad,
+    cases=[(S(2, 3),), (S(2, 3), {"dim": 1}), (S(2, 3), {"dim": 0, "keepdim": True})])
 def aminmax(xp, input: T, *, dim=None, keepdim=False):
     """The smallest and the largest element, of all or along `dim`."""
     axis = over(dim, input.ndim)
@@ -351,13 +366,16 @@ def _place(name: str):
     return rule
 
 
-@op(_place("argmax"), api="torch method out")
+@op(_place("argmax"), api="torch method out",
+    cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3), 0, True), (S(),)],
+    wrong=[((S(0),), IndexError, "Expected reduction dim to be specified")])
 def argmax(xp, input: T, dim=None, keepdim=False):
     """Where the largest element is: among all, counted row by row, or along `dim`. The first of equal ones."""
     return xp.argmax(input, axis=over(dim, input.ndim), keepdims=keepdim)
 
 
-@op(_place("argmin"), api="torch method out")
+@op(_place("argmin"), api="torch method out",
+    cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3), 0, True), (S(),)])
 def argmin(xp, input: T, dim=None, keepdim=False):
     """Where the smallest element is: among all, counted row by row, or along `dim`. The first of equal ones."""
     return xp.argmin(input, axis=over(dim, input.ndim), keepdims=keepdim)
@@ -367,14 +385,16 @@ def _decided(input: Spec, dim, keepdim) -> Spec:
     return reduced(input, dim, keepdim).like(dtype=dtypes.uint8 if input.dtype is dtypes.uint8 else dtypes.bool_)
 
 
-@op(_decided, api="torch method out")
+@op(_decided, api="torch method out",
+    cases=[(S(2, 3, dtype="bool"),), (S(2, 3, dtype="bool"), 1), (S(2, 3), (0, 1), True)])
 def any(xp, input: T, dim=None, keepdim=False):
     """Whether some element is not zero, along `dim` (an int, several, or all)."""
     out = xp.any(input != 0, axis=over(dim, input.ndim), keepdims=keepdim)
     return out.astype("uint8") if input.dtype == "uint8" else out
 
 
-@op(_decided, api="torch method out")
+@op(_decided, api="torch method out",
+    cases=[(S(2, 3, dtype="bool"),), (S(2, 3, dtype="bool"), 1), (S(2, 3), (0, 1), True)])
 def all(xp, input: T, dim=None, keepdim=False):
     """Whether no element is zero, along `dim` (an int, several, or all)."""
     out = xp.all(input != 0, axis=over(dim, input.ndim), keepdims=keepdim)
@@ -387,7 +407,8 @@ def _logsumexp_grad(g, input, out, dim, keepdim):
 
 
 @op(lambda input, dim, keepdim: reduced(input, dim, keepdim), promote=True, to_float=True, api="torch method out", alias="special.logsumexp",
-    grad=_logsumexp_grad)
+    grad=_logsumexp_grad,
+    cases=[(S(2, 3), 1), (S(2, 3), (0, 1), True), (S(), 0)])
 def logsumexp(xp, input: T, dim, keepdim=False):
     """log(sum of exp(x)) along `dim` (an int or several), shifted by the maximum so that nothing overflows."""
     axis = over(dim, input.ndim)

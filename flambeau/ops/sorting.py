@@ -1,10 +1,9 @@
 """Order among the elements: sorting, the largest, the k-th, distinct ones, places in a sorted sequence."""
 from __future__ import annotations
 
-
 from .. import dtypes
 from ..graph import Spec
-from ._op import T, composite, op
+from ._op import S, T, composite, op
 from ._rules import reduced, wrap
 from .core import filled
 from .reduction import is_tensor, placed
@@ -29,7 +28,8 @@ def _order(xp, input, dim, descending):
     return xp.flip(input.shape[dim] - 1 - backward, axis=dim)
 
 
-@op(_sorted, api="", names="sort: values indices", shown="Sort", grad=_values_grad)
+@op(_sorted, api="", names="sort: values indices", shown="Sort", grad=_values_grad,
+    cases=[(S(2, 3),), (S(2, 3), 0, True), (S(),)])
 def _sort(xp, input: T, dim=-1, descending=False, stable=False):
     """The elements along `dim` in order, and where they were; equal elements keep their order, NaN is the largest."""
     if input.ndim == 0:
@@ -66,7 +66,9 @@ def _top(input: Spec, k, dim, largest, sorted) -> tuple:
     return input.like(shape), input.like(shape, dtypes.int64)
 
 
-@op(_top, names="values indices", api="torch method out", grad=_values_grad)
+@op(_top, names="values indices", api="torch method out", grad=_values_grad,
+    cases=[(S(2, 3), 2), (S(3, 2), 1, 0, False), (S(100), 3)],
+    wrong=[((S(2), 3), RuntimeError, "selected index k out of range")])
 def topk(xp, input: T, k, dim=-1, largest=True, sorted=True):
     """(values, indices): the `k` largest (or smallest) elements along `dim`, in order. NaN is the largest."""
     if input.ndim == 0:
@@ -106,7 +108,9 @@ def _ranked_grad(g, out, input_spec, dim, keepdim):
     return None if g[0] is None else placed(g[0], out[1], input_spec, dim, keepdim)
 
 
-@op(_ranked, names="values indices", api="torch method out", grad=_ranked_grad)
+@op(_ranked, names="values indices", api="torch method out", grad=_ranked_grad,
+    cases=[(S(2, 3), 2), (S(3, 2), 1, 0, True)],
+    wrong=[((S(2), 3), RuntimeError, "selected number k out of range")])
 def kthvalue(xp, input: T, k, dim=-1, keepdim=False):
     """(values, indices): the `k`-th smallest element along `dim`, k counted from 1, and where it is."""
     if input.ndim == 0:
@@ -150,7 +154,7 @@ def _runs(xp, input: T, dim=None):
     if dim is not None and input.ndim and input.size == 0 and n:
         raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique_consecutive cannot be applied")
     rows = xp.reshape(flat, (n, -1)) if flat.size else xp.zeros((n, 1), dtype=flat.dtype)
-    starts = xp.concatenate([xp.ones(n > 0, dtype="bool"), xp.any(rows[1:] != rows[:-1], axis=1)])[:n]
+    starts = xp.concatenate([xp.ones(1 if n else 0, dtype="bool"), xp.any(rows[1:] != rows[:-1], axis=1)])
     first = xp.flatnonzero(starts)
     inverse = xp.cumsum(starts) - 1
     counts = xp.diff(xp.append(first, n))
@@ -196,7 +200,9 @@ def _located(sorted_sequence: Spec, input: Spec, out_int32, right) -> Spec:
     return input.like(dtype=dtypes.int32 if out_int32 else dtypes.int64)
 
 
-@op(_located, promote=True, api="", detaches=True, cases=[])
+@op(_located, promote=True, api="", detaches=True,
+    cases=[(S(3), S(2, 2)), (S(2, 3), S(2, 4), True, True)],
+    wrong=[((S(2, 3), S(3, 3)), RuntimeError, "boundaries tensor should be 1 dimension")])
 def _searchsorted(xp, sorted_sequence: T, input: T, out_int32=False, right=False):
     """Where each element of `input` would go in its row of `sorted_sequence`: before equal elements, or after them if `right`."""
     kind = "int32" if out_int32 else "int64"
@@ -258,7 +264,8 @@ def _contained(elements: Spec, test_elements: Spec, assume_unique, invert) -> Sp
     return elements.like(dtype=dtypes.bool_)
 
 
-@op(_contained, promote="elements test_elements", api="torch out", detaches=True, cases=[])
+@op(_contained, promote="elements test_elements", api="torch out", detaches=True,
+    cases=[(S(4, dtype="int64"), S(2, dtype="int64"))])
 def isin(xp, elements: T, test_elements: T, *, assume_unique=False, invert=False):
     """Whether each element is among `test_elements`, or (`invert`) is not."""
     return xp.isin(elements, test_elements, invert=invert)

@@ -7,10 +7,9 @@ import warnings
 from .. import dtypes
 from ..graph import Spec
 from ._checks import TITLES
-from ._op import T, composite, op, registry
+from ._op import S, T, composite, op, registry
 from ._rules import reduced, wrap
 from .core import _to_copy, filled
-from .elementwise import conj
 from .reduction import count_over, is_tensor, kept, over, placed, restored, shared_all
 from .sorting import at_rank, sort
 
@@ -54,13 +53,16 @@ def _spread(xp, input, dim, correction, keepdim):
     return square, middle if keepdim else xp.reshape(middle, total.shape)
 
 
-@op(_deviation("std and var"), api="", shown="Var", static="correction", grad=_var_grad, cases=())
+@op(_deviation("std and var"), api="", shown="Var", static="correction", grad=_var_grad,
+    cases=[(S(2, 3),), (S(2, 3), 1, 0), (S(2, 3), (0, 1), 1, True)],
+    wrong=[((S(2, dtype="int64"),), RuntimeError, "only support floating point")])
 def _var(xp, input: T, dim=None, correction=1, keepdim=False):
     """sum((x - mean) ** 2) / (n - correction), over `dim`."""
     return _spread(xp, input, dim, correction, keepdim)[0]
 
 
-@op(_deviation("std and var"), api="", shown="Std", static="correction", grad=_std_grad, cases=())
+@op(_deviation("std and var"), api="", shown="Std", static="correction", grad=_std_grad,
+    cases=[(S(2, 3),), (S(2, 3), 1, 0), (S(2, 3), (0, 1), 1, True)])
 def _std(xp, input: T, dim=None, correction=1, keepdim=False):
     """The square root of the variance over `dim`."""
     return xp.sqrt(_spread(xp, input, dim, correction, keepdim)[0])
@@ -98,14 +100,16 @@ def _with_mean(first):
     return rule
 
 
-@op(_deviation("std and var", True), api="", shown="VarMean", static="correction", cases=(),
-    grad=_with_mean(lambda g, input, out, dim, correction, keepdim: _var_grad(g, input, dim, correction, keepdim)))
+@op(_deviation("std and var", True), api="", shown="VarMean", static="correction",
+    grad=_with_mean(lambda g, input, out, dim, correction, keepdim: _var_grad(g, input, dim, correction, keepdim)),
+    cases=[(S(2, 3),), (S(2, 3), 1, 0)])
 def _var_mean(xp, input: T, dim=None, correction=1, keepdim=False):
     """Variance and mean over `dim`."""
     return _spread(xp, input, dim, correction, keepdim)
 
 
-@op(_deviation("std and var", True), api="", shown="StdMean", static="correction", cases=(), grad=_with_mean(_std_grad))
+@op(_deviation("std and var", True), api="", shown="StdMean", static="correction", grad=_with_mean(_std_grad),
+    cases=[(S(2, 3),), (S(2, 3), 1, 0)])
 def _std_mean(xp, input: T, dim=None, correction=1, keepdim=False):
     """Standard deviation and mean over `dim`."""
     square, middle = _spread(xp, input, dim, correction, keepdim)
@@ -179,13 +183,16 @@ def _of_all(xp, find, input):
     return find(xp, flat, 0)[0][0]
 
 
-@op(_middle, api="", names="median: values indices", shown="Median", grad=_ranked_grad, cases=[])
+@op(_middle, api="", names="median: values indices", shown="Median", grad=_ranked_grad,
+    cases=[(S(2, 3), 1), (S(4, 2), 0, True), (S(), 0)],
+    wrong=[((S(0, 2), 0), IndexError, "to have non-zero size")])
 def _median_dim(xp, input: T, dim, keepdim=False):
     """The lower median along `dim`, and where it is; NaN where there is one."""
     return _one(xp, _median_along, input, dim, keepdim)
 
 
-@op(_middle, api="", names="nanmedian: values indices", shown="Nanmedian", grad=_ranked_grad, cases=[])
+@op(_middle, api="", names="nanmedian: values indices", shown="Nanmedian", grad=_ranked_grad,
+    cases=[(S(2, 3), 1), (S(4, 2), 0, True), (S(), 0)])
 def _nanmedian_dim(xp, input: T, dim, keepdim=False):
     """The lower median of what is not NaN along `dim`, and where it is."""
     return _one(xp, _nanmedian_along, input, dim, keepdim)
@@ -225,7 +232,8 @@ def _commonest(input: Spec, dim, keepdim) -> tuple:
     return out, out.like(dtype=dtypes.int64)
 
 
-@op(_commonest, names="values indices", api="torch method out", grad=_ranked_grad)
+@op(_commonest, names="values indices", api="torch method out", grad=_ranked_grad,
+    cases=[(S(2, 3),), (S(4, dtype="int64"),), (S(2, 3), 0, True)])
 def mode(xp, input: T, dim=-1, keepdim=False):
     """(values, indices): the commonest element along `dim`, the smallest of equally common ones, and where it is last."""
     return _one(xp, _mode_along, input, dim, keepdim)
@@ -354,7 +362,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         free = free.clamp_min(0)
         x = x - (x * w).sum(1, True) / total
         weighted = x * w
-    out = weighted.matmul(conj(x).mT) / free
+    out = weighted.matmul((x.conj() if x.dtype.is_complex else x).transpose(0, 1)) / free
     return out.reshape(()) if input.ndim < 2 or x.shape[0] == 1 else out
 
 
