@@ -133,8 +133,8 @@ def tensors(op: Op, result: Any, args: tuple) -> Any:
         engine.pending.append(result[0].inputs[0])
         made = [wrap(node) for node in result]
         return fields(op)(*made) if op.fields else tuple(made)
-    for source in result.inputs:                        # casts that promotion put in
-        if type(source) is Node and source.value is None and source.kind.op is not None and source.kind.op.name == "_to_copy":
+    for source, kind in zip(result.inputs, result.kind.casts or (), strict=False):
+        if kind is not None and type(source) is Node:   # a cast that promotion put in
             engine.pending.append(source)
     t = wrap(result)
     return make_view(t, args[0], op, nodes_of(op, args)[1:]) if op.view else t
