@@ -42,28 +42,11 @@ class Engine:
     # ---- cutting
 
     def take(self) -> list[Node]:
-        """All pending nodes that somebody can still reach, in order; the rest is forgotten."""
+        """All pending nodes, in order. They wait no longer: the caller runs them."""
         batch = self.pending[:]
         del self.pending[:len(batch)]
         self.load = 0
-        for i in range(len(batch) - 1, -1, -1):          # the last first, so that what only dead nodes use is found dead too
-            if getrefcount(batch[i]) <= _OWN or batch[i].value is not None:
-                batch[i] = None  # type: ignore[call-overload]
-        return [n for n in batch if n is not None]
-
-    def held(self, batch: list[Node]) -> list[Node]:
-        """Those of `batch` that something outside of it refers to: a tensor, or a node that is not run now."""
-        uses: dict[int, int] = {}
-        for node in batch:
-            for source in node.inputs:
-                if type(source) is Node and source.value is None:
-                    uses[id(source)] = uses.get(id(source), 0) + 1
-        node = source = None  # type: ignore[assignment]
-        found = []
-        for i in range(len(batch)):
-            if getrefcount(batch[i]) - _OWN > uses.get(id(batch[i]), 0):
-                found.append(batch[i])
-        return found
+        return [n for n in dict.fromkeys(batch) if n.value is None]
 
     def flush(self, why: str = "asked") -> None:
         """Runs everything pending. Values that tensors hold, and those that a later backward() reads, are kept."""
@@ -76,29 +59,20 @@ class Engine:
         if self.forbidden:
             self.pending[:0] = batch
             raise RuntimeError(f"flambeau.no_execution(): a value is needed here ({why})")
-        outputs = dict.fromkeys(self.held(batch))
-        if not ordered(batch):
-            del outputs
+        cut = linearize(batch)
+        if cut is None:
             batch = order(batch)
-            outputs = dict.fromkeys(self.held(batch))
-        for node in batch:
-            kind = node.kind
-            if kind.tape:
-                if kind.saves_out:
-                    outputs[node] = None
-                for i in kind.saves:
-                    source = node.inputs[i]
-                    if type(source) is Node and source.value is None:
-                        outputs[source] = None
-        key, leaves, slots = linearize(batch)
-        wanted = [*outputs]
-        full = (*key, *[slots[n] for n in wanted])
-        program = self.find(full)
-        if program is None:
-            nodes, inputs = symbolic(key)
-            program = self.keep(full, Program(inputs, [nodes[slots[n]] for n in wanted], backend.prepare))
-        for node, value in zip(wanted, self.run(program, leaves, batch, slots), strict=True):
-            settle(node, value)
+            cut = linearize(batch)
+            assert cut is not None
+        held = cut.held(batch)
+        full = (*cut.key, None, *held)
+        found = self.find(full)
+        if found is None:
+            found = self.keep(full, build(cut, held))
+        program, places = found
+        have = list(cut.slots)
+        for place, value in zip(places, self.run(program, cut.leaves, batch), strict=True):
+            settle(have[place], value)
 
     def force(self, node: Node) -> Any:
         """The value of `node`, now."""
@@ -134,7 +108,7 @@ class Engine:
             self.programs.popitem(last=False)
         return program
 
-    def run(self, program: Program, leaves: Sequence[Any], batch: list[Node], slots: dict[Node, int]) -> tuple:
+    def run(self, program: Program, leaves: Sequence[Any], batch: list[Node]) -> tuple:
         """Runs `program`; when an operation fails, the others that do not depend on it still get their values."""
         self.counts["programs"] += 1
         self.counts["instructions"] += len(program.nodes)
@@ -177,9 +151,10 @@ def settle(node: Node, value: Any) -> None:
 
 def run_one(node: Node) -> Any:
     """The value of a node whose inputs have theirs."""
-    key, leaves, _ = linearize([node])
-    nodes, inputs = symbolic(key)
-    return Program(inputs, [nodes[-1]], backend.prepare).run([v.value if type(v) is Node else v for v in leaves])[0]
+    cut = linearize([node])
+    assert cut is not None
+    nodes, inputs = symbolic(cut.key)
+    return Program(inputs, [nodes[-1]], backend.prepare).run([v.value if type(v) is Node else v for v in cut.leaves])[0]
 
 
 def explained(error: Exception, node: Node) -> Exception:
@@ -190,47 +165,81 @@ def explained(error: Exception, node: Node) -> Exception:
     return error.with_traceback(None)
 
 
-def ordered(batch: list[Node]) -> bool:
-    """Whether every input of a node has a value or comes before it."""
-    seen = set()
-    for node in batch:
-        for source in node.inputs:
-            if type(source) is Node and source.value is None and source not in seen and source.kind.op is not None:
-                return False
-        seen.add(node)
-    return True
+class Cut:
+    """A part of the graph in the form of a structural key, with what ties it to these nodes. See `backends.symbolic`."""
+    __slots__ = ("key", "leaves", "slots", "places", "uses", "taped")
+
+    def __init__(self, key: list, leaves: list, slots: dict[Node, int], places: list[int], uses: list[int], taped: bool) -> None:
+        self.key, self.leaves = key, leaves              # the values it stands on: nodes and numbers
+        self.slots, self.places = slots, places          # each node's slot; the slots of the nodes cut out
+        self.uses = uses                                 # per slot: how often nodes of the cut refer to it
+        self.taped = taped                               # it stands on results that belong to a tape
+
+    def held(self, nodes: list[Node]) -> list[int]:
+        """Slots of those nodes that something outside refers to: a tensor, or a node that is not run now."""
+        uses, own = self.uses, _OWN + 1                  # the dictionary of slots refers to each once
+        return [slot for i, slot in enumerate(self.places) if getrefcount(nodes[i]) - own > uses[slot]]
 
 
-def linearize(nodes: list[Node]) -> tuple[list, list, dict[Node, int]]:
-    """The structural key of `nodes` (in order), the values they stand on, and each one's slot. See `backends.symbolic`."""
+def linearize(nodes: list[Node]) -> Cut | None:
+    """The cut of `nodes`, inputs first. None if a node comes before what it needs."""
     slots: dict[Node, int] = {}
     key: list[Any] = []
     leaves: list[Any] = []
-    place = 0
+    places: list[int] = []
+    uses: list[int] = []
+    taped = False
     for node in nodes:
         key.append(node.kind)
         for source in node.inputs:
             if type(source) is Node:
                 slot = slots.get(source)
                 if slot is None:
-                    slots[source] = place
-                    place += 1
-                    key.append(source.kind if source.kind.op is None else leaf_kind(source))
+                    if source.value is None:
+                        return None
+                    slots[source] = len(uses)
+                    uses.append(0)
+                    kind = source.kind
+                    if kind.op is not None:
+                        taped = taped or kind.tape
+                        kind = leaf_kind(source)
+                    key.append(kind)
                     leaves.append(source)
                 else:
+                    uses[slot] += 1
                     key.append(slot)
             else:
                 if type(source) is str:
                     raise freed_error()
                 key.append(type(source))
                 leaves.append(source)
-                place += 1
+                uses.append(0)
         if node.value is not None:
             key.append("supplied")
             leaves.append(node)
-        slots[node] = place
-        place += 1
-    return key, leaves, slots
+        slots[node] = len(uses)
+        places.append(len(uses))
+        uses.append(0)
+    return Cut(key, leaves, slots, places, uses, taped)
+
+
+def build(cut: Cut, held: list[int]) -> tuple[Program, list[int]]:
+    """The program of a cut, and the positions (in the order of its slots) of the nodes that get values."""
+    nodes, inputs = symbolic(cut.key)
+    at = {nodes[slot]: place for place, slot in enumerate(cut.slots.values())}
+    wanted = dict.fromkeys(nodes[slot] for slot in held)
+    wanted.update((n, None) for n in saved(order(wanted)))
+    return Program(inputs, list(wanted), backend.prepare), [at[n] for n in wanted]
+
+
+def saved(nodes: Sequence[Node]) -> list[Node]:
+    """Those values, not known yet, that the gradients of `nodes` will read."""
+    found = []
+    for node in nodes:
+        if node.kind.tape and node.kind.op is not None:
+            read = [node.inputs[i] for i in node.kind.saves] + ([node] if node.kind.saves_out else [])
+            found += [n for n in read if type(n) is Node and n.value is None]
+    return found
 
 
 def leaf_kind(node: Node) -> Kind:

@@ -52,15 +52,7 @@ class Size(tuple):
         return Size, (tuple(self),)
 
 
-class _TensorMeta(type):
-    """`isinstance(t, torch.FloatTensor)` and the like are answered by classes that set `_matches`."""
-
-    def __instancecheck__(cls, instance: Any) -> bool:
-        matches = cls.__dict__.get("_matches")
-        return matches(instance) if matches else type.__instancecheck__(cls, instance)
-
-
-class Tensor(metaclass=_TensorMeta):
+class Tensor:
     """A multi-dimensional array of one dtype whose operations are recorded, differentiated and run when a value is needed.
 
     >>> import flambeau as torch
@@ -541,7 +533,7 @@ def to_arguments(*args: Any, dtype: Any = None, device: Any = None, non_blocking
     for value in (*args, *([other] if other is not None else [])):
         if isinstance(value, Tensor):
             dtype, device = value.dtype, value.device
-        elif isinstance(value, dtypes.dtype):
+        elif isinstance(value, dtypes.dtype) or value in (bool, int, float, complex):
             dtype = value
         elif isinstance(value, bool):
             flags.append(value)
@@ -552,6 +544,8 @@ def to_arguments(*args: Any, dtype: Any = None, device: Any = None, non_blocking
                             " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False)\n"
                             " * (torch.dtype dtype, bool non_blocking = False, bool copy = False)\n"
                             " * (Tensor tensor, bool non_blocking = False, bool copy = False)")
+    if isinstance(dtype, type):
+        dtype = {bool: dtypes.bool_, int: dtypes.int64, float: dtypes.float64, complex: dtypes.complex128}[dtype]
     return dtype, device, copy or len(flags) > 1 and flags[1]
 
 

@@ -89,14 +89,14 @@ def rebind(root: Any, node: Node, silent: bool = False) -> None:
     if not silent:
         then = root.__dict__.get("_changes", 0)
         root._changes = then + 1
-        mark_changed(old, then)
+        mark_changed(old, then, node)
     root._node = node
     engine.pending.append(node)
     for ref in root.__dict__.get("_views", ()):
         view = ref()
         if view is not None:
             if not silent:
-                mark_changed(view._node, root._changes - 1)
+                mark_changed(view._node, root._changes - 1, node)
             fresh = replay(node, view._chain)[-1]
             view._node = owned(view, fresh) if view._node.spec.requires_grad and is_leaf_node(view._node) else fresh
 
@@ -105,11 +105,13 @@ def is_leaf_node(node: Node) -> bool:
     return node.kind.op is None or node.kind.op.name == "_leaf"
 
 
-def mark_changed(node: Node, version: int) -> None:
+def mark_changed(node: Node, version: int, new: Node | None = None) -> None:
     """Notes on `node`, which the tape may have saved, that the memory it stood for has been written to since."""
     node.kind = node.kind.variant("changed")
     extra = node.extra if type(node.extra) is dict else {"owner": node.extra} if node.extra is not None else {}
-    node.extra = {**extra, "version": (version + 1, version)}
+    writer = new.kind.op.backward_name(new.kind).removesuffix("Backward0") if new is not None and new.kind.op is not None and new.kind.tape \
+        else ""
+    node.extra = {**extra, "version": (version + 1, version), "writer": writer}
 
 
 def owned(t: Any, node: Node) -> Node:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import binding
 from ..engine import engine, freed_error
-from ..graph import FREED, Node, leaf, mode
+from ..graph import FREED, Node
 from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .walk import gradients, is_target, recorded
 
@@ -65,6 +65,16 @@ def pairs(roots: list, seeds: list[Node | None], wanted: list[Node] | None, reta
 
 def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
     """Adds the gradients of `tensors` with respect to the leaves of the graph (or to `inputs`) to their `.grad`."""
+    if grad_tensors is None and inputs is None and not create_graph and isinstance(tensors, binding.Tensor):
+        root = tensors._node
+        if root.spec.requires_grad and root.spec.numel == 1 and root.kind.op is not None and root.inputs is not FREED:
+            quick = gradients([root], [None], None, bool(retain_graph))
+            if quick is not None:
+                for node, g in quick:
+                    t = owner(node)
+                    if t is not None:
+                        accumulate(t, g)
+                return
     roots = _listed(tensors)
     given = _listed(grad_tensors) if grad_tensors is not None else [None] * len(roots)
     wanted = None if inputs is None else [t._node for t in _listed(inputs)]
@@ -72,15 +82,22 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     owners = {id(t._node): t for t in _listed(inputs)} if inputs is not None else {}
     for node, g in pairs(roots, seeds_for(roots, given), wanted, create_graph if retain_graph is None else retain_graph, create_graph):
-        extra = node.extra if type(node.extra) is not dict else node.extra.get("owner")
-        t = owners.get(id(node)) or (extra() if extra is not None else None)
+        t = owners[id(node)] if id(node) in owners else owner(node)
         if t is not None:
             accumulate(t, g)
 
 
+def owner(node: Node) -> Any:
+    """The tensor that collects the gradient of a leaf, if it still lives."""
+    ref = node.extra
+    if type(ref) is dict:
+        ref = ref.get("owner")
+    return ref() if ref is not None else None
+
+
 def accumulate(t: Any, g: Node) -> None:
     """Adds a gradient to `t.grad`, through the hooks of `t`."""
-    if t._hooks and t.is_leaf:
+    if t._hooks is not None and t._hooks and t.is_leaf:
         for hook in list(t._hooks.values()):
             changed = hook(_tensor(g))
             if changed is not None:
@@ -198,6 +215,3 @@ def grad_fn(node: Node) -> Any:
     """The description of a node of the tape."""
     from .hooks import GradFn
     return GradFn(node)
-
-
-assert leaf and mode

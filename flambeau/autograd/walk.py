@@ -6,7 +6,7 @@ from typing import Any
 
 from ..backends import SUPPLIED, Program, symbolic
 from ..backends import numpy as backend
-from ..engine import engine, freed_error, linearize, ordered, settle
+from ..engine import Cut, engine, freed_error, linearize, saved, settle
 from ..graph import FREED, Kind, Node, mode, order
 from ..ops import registry
 from ..ops._op import cast, picks
@@ -94,13 +94,15 @@ def builtin(node: Node, g: Any, reach: set[Node]) -> list[tuple[Node, Node]]:
 
 
 def changed_error(node: Node) -> RuntimeError:
+    """PyTorch's error for a value that the tape had saved and a write has replaced."""
     extra = node.extra if type(node.extra) is dict else {}
     now, then = extra.get("version", (1, 0))
-    name = f", which is output 0 of {node.kind.op.backward_name(node.kind)}," if node.kind.op is not None and node.kind.tape else ""
+    writer = extra.get("writer")
+    name = f", which is output 0 of {writer}," if writer else ""
     return RuntimeError(f"one of the variables needed for gradient computation has been modified by an inplace operation: "
                         f"[torch.{type_name(node.dtype)} {list(node.shape)}]{name} is at version {now}; expected version {then} instead. "
                         "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
-                        "torch.autograd.set_detect_anomaly(True).")
+                        "torch.autograd.set_detect_anomaly(True, check_nan=False).")
 
 
 def type_name(dtype: Any) -> str:
@@ -120,22 +122,23 @@ class Step:
         self.program, self.values, self.freed, self.targets = program, values, freed, targets
 
 
-def tape_of(roots: Sequence[Node]) -> list[Node]:
+def tape_of(roots: Sequence[Node]) -> tuple[list[Node], Cut]:
     """All that is pending, and the part of the tape under `roots` that has run already; inputs first."""
     batch = engine.take()
-    if all(r.value is None for r in roots) and ordered(batch):
-        for node in batch:
-            for source in node.inputs:
-                if type(source) is Node and source.value is not None and source.kind.tape and source.kind.op is not None:
-                    break
-            else:
-                continue
-            break
+    cut = linearize(batch)
+    if cut is not None and not cut.taped:
+        for root in roots:
+            if root not in cut.slots:
+                break
         else:
-            return batch
+            return batch, cut
     under = order(roots, tape=True)
     known = set(under)
-    return under + [n for n in order(batch) if n not in known]
+    nodes = under + [n for n in order(batch) if n not in known]
+    del under, known
+    cut = linearize(nodes)
+    assert cut is not None
+    return nodes, cut
 
 
 def gradients(roots: list[Node], seeds: list[Node | None], wanted: list[Node] | None, retain: bool) -> list[tuple[Node, Node]] | None:
@@ -145,37 +148,37 @@ def gradients(roots: list[Node], seeds: list[Node | None], wanted: list[Node] | 
     (hooks, custom functions): `recorded` does those.
     """
     with engine.lock:
-        nodes = tape_of(roots)
-        held = engine.held([n for n in nodes if n.value is None])
-        key, leaves, slots = linearize(nodes)
-        tail: list[Any] = [retain, wanted is None]
+        nodes, cut = tape_of(roots)
+        slots, leaves = cut.slots, cut.leaves
+        held = cut.held(nodes)
+        given: list[Any] = []
         for seed in seeds:
             if seed is None or seed in slots:
-                tail.append(slots.get(seed))  # type: ignore[arg-type]
+                given.append(None if seed is None else slots[seed])
             else:
-                tail.append(seed.spec.leaf)
+                given.append(seed.spec.leaf)
                 leaves.append(seed)
-        full = (*key, *tail, *[slots[n] for n in roots], None, *[slots[n] for n in held], None, *[slots.get(n) for n in wanted or ()])
+        full = (*cut.key, retain, *given, *[slots[n] for n in roots], None, *held, None if wanted is None else tuple([slots.get(n) for n in wanted]))
         step = engine.find(full)
-        have = list(slots)
         if step is None:
-            step = engine.keep(full, build(key, tail[2:], have, slots, roots, held, wanted, retain))
+            step = engine.keep(full, build(cut, given, roots, held, wanted, retain))
         if step is RECORD:
             engine.pending[:0] = [n for n in nodes if n.value is None]
             return None
-        results = engine.run(step.program, leaves, nodes, slots)
+        have = list(slots)
+        results = engine.run(step.program, leaves, nodes)
+        place = first = len(step.values)
         for place, value in zip(step.values, results, strict=False):
             settle(have[place], value)
         for place in step.freed:
             have[place].inputs = FREED
-        first = len(step.values)
-        return [(have[place], Node(kind, (), results[first + i])) for i, (place, kind) in enumerate(step.targets)]
+        return [(have[place], Node(kind, (), value)) for (place, kind), value in zip(step.targets, results[first:], strict=True)]
 
 
-def build(key: list, seeds: list, have: list[Node], slots: dict[Node, int], roots: list[Node], held: list[Node],
-          wanted: list[Node] | None, retain: bool) -> Any:
+def build(cut: Cut, seeds: list, roots: list[Node], held: list[int], wanted: list[Node] | None, retain: bool) -> Any:
     """Works out the program of a gradient from the structure alone."""
-    nodes, inputs = symbolic(key)
+    slots = cut.slots
+    nodes, inputs = symbolic(cut.key)
     if any("hooked" in n.kind.state or n.kind.op is not None and n.kind.op.name == "_custom" for n in nodes):
         return RECORD
     for actual, slot in slots.items():
@@ -201,11 +204,9 @@ def build(key: list, seeds: list, have: list[Node], slots: dict[Node, int], root
     finally:
         mode.grad, mode.key = before
     under = tape_under(tops)
-    values = dict.fromkeys([nodes[slots[n]] for n in held] + [t for t in tops if t.value is None])
-    for node in at:                                # what later gradients read: of other graphs, and of this one if it is retained
-        if node.kind.tape and node.kind.op is not None and (retain or node not in under):
-            saved = [node.inputs[i] for i in node.kind.saves] + ([node] if node.kind.saves_out else [])
-            values.update((s, None) for s in saved if type(s) is Node and s.value is None)
+    values = dict.fromkeys([n for n in [*(nodes[slot] for slot in held), *tops] if n.value is None])
+    kept = [n for n in order(values) if retain or n not in under]           # their gradients may be asked for later
+    values.update((n, None) for n in saved(kept))
     freed = [] if retain else [at[n] for n in under if n.kind.saves or n.kind.saves_out]
     reached = [t for t in targets if total.get(t) is not None]
     program = Program(inputs, [*values, *[total[t] for t in reached]], backend.prepare)

@@ -166,16 +166,43 @@ def generate(program: Program) -> Callable[..., tuple]:
         size = sum(s.nbytes for s in node.spec) if type(node.spec) is tuple else node.spec.nbytes
         if size > SMALL:
             dead.setdefault(i, []).append(names[node])
+    fixed: dict[Node, Any] = {}
     for i, node in enumerate(program.nodes):
+        if node.spec is not None and all(type(s) is not Node or s in fixed for s in node.inputs) and is_small(node):
+            fixed[node] = space[names[node]] = evaluate(node, tuple([fixed[s] if type(s) is Node else s for s in node.inputs]))
+            lines.append(" pass")                       # the same every time: worked out now
+            continue
         space[f"k{i}"] = kernel(node)
         sources = [names[s] if type(s) is Node else constant(s) for s in node.inputs]
         words = node.kind.op.keywords
         given = "".join(f", {words.get(j, '')}" + shown_argument(a, sources, constant) for j, a in enumerate(node.kind.args))
         drop = "".join(f"; {name} = None" for name in dead.get(i, ()))
-        lines.append(f" {names[node]} = k{i}(xp{given}){drop}")
+        lines.append(f" {names[node]} = {inlined(node, sources) or f'k{i}(xp{given})'}{drop}")
     lines.append(f" return ({''.join(names[n] + ', ' for n in program.outputs)})")
     exec(compile("\n".join(lines), f"<flambeau program {program.number}>", "exec"), space)
     return space["program"]
+
+
+def is_small(node: Node) -> bool:
+    """Whether a value that never changes may be kept with its program."""
+    return type(node.spec) is not tuple and node.spec.numel <= 1024
+
+
+def inlined(node: Node, sources: Sequence[str]) -> str | None:
+    """The operation as an expression in Python's operators, which saves the call of a kernel."""
+    op = node.kind.op
+    if op.inline is None or op.upcast and node.spec.dtype.half:
+        return None
+    template = op.inline(node.kind) if callable(op.inline) else op.inline
+    if template is None:
+        return None
+    values = {}
+    for p, where in zip(op.parameters, node.kind.args, strict=True):
+        if type(where) is int and p.operand:
+            values[p.name] = sources[where]
+        elif type(where) is int or where.value != p.default:
+            return None
+    return template.format(**values)
 
 
 def failed(error: Exception, program: Program) -> Node | None:

@@ -58,7 +58,7 @@ class Op:
                  static: str = "", api: str = "torch method", alias: str = "", cases: Iterable[tuple] = (), wrong: Iterable = (),
                  view: bool = False, put: Callable | None = None, checks: bool = False, shown: Any = None, upcast: bool = True,
                  names: Any = None, eager: bool = False, starts: bool = False, detaches: bool = False,
-                 number_first: bool = False) -> None:
+                 number_first: bool = False, inline: str | None = None) -> None:
         self.name = self.__name__ = body.__name__
         self.__doc__, self.body, self.cases, self.wrong = body.__doc__, body, list(cases), list(wrong)
         _, *rest = inspect.signature(body).parameters.values()
@@ -72,7 +72,7 @@ class Op:
         self.promote = frozenset(operands if promote is True else promote.split() if promote else ())
         self.to_float = by_name(to_float) if callable(to_float) else to_float
         self.api, self.alias, self.fields = api.split(), alias.split(), names
-        self.shown, self.starts, self.detaches = shown, starts, detaches
+        self.shown, self.starts, self.detaches, self.inline = shown, starts, detaches, inline
         self.number_first = number_first                # the function takes a Python number as its first operand
         self.kinds: dict[tuple, Kind] = {}
         self.lowerings: dict[str, Callable] = {}

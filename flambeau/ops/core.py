@@ -6,7 +6,7 @@ from typing import Any
 from .. import dtypes
 from ..device import CPU, resolve
 from ..graph import Spec, spec
-from ._op import T, op
+from ._op import T, Ts, op
 
 
 @op(lambda input, dtype: input.like(dtype=dtype), grad=lambda g: g, api="", upcast=False, shown="ToCopy")
@@ -88,3 +88,9 @@ def _counted_like(xp, input: T, start, end, step, dtype):
 def counted(input, end, start=0, step=1, dtype=dtypes.int64):
     """Indices start, start + step, ... below `end`, for use with `input` inside composites and gradient rules."""
     return _counted_like(input, start, end, step, dtype)
+
+
+@op(lambda result, inputs, function, index: result.like(), api="", upcast=False, grad=dict(inputs=lambda g: None))
+def _custom(xp, result: T, inputs: Ts, function, index):
+    """The result of a function whose gradient the user wrote (`autograd.Function`); `inputs` only tie it to the tape."""
+    return result

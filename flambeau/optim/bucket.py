@@ -1,6 +1,7 @@
 """Parameters that move together, in flat buffers: the whole step of an optimizer is one cached program, whatever their number."""
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Callable, Sequence
 from sys import getrefcount
@@ -11,7 +12,7 @@ import numpy as np
 from ..backends import SUPPLIED, Program
 from ..backends import numpy as backend
 from ..engine import engine
-from ..graph import Node, leaf, mode, spec
+from ..graph import Node, Spec, leaf, mode, spec
 from ..views import mark_changed, rebind
 
 CHUNK = 1 << 15            # elements worked on at a time, so that all arrays of an update stay in the cache
@@ -37,10 +38,10 @@ _NODE, _ARRAY = _references()
 
 class Update:
     """How one flat parameter moves, as a program over it, its gradient, its state and the numbers that change."""
-    __slots__ = ("program", "state", "out")
+    __slots__ = ("program", "state", "clock")
 
-    def __init__(self, rule: Callable, like: Any, state: Sequence[str], settings: dict[str, Any]) -> None:
-        s = spec(like.shape, like.dtype)
+    def __init__(self, rule: Callable, like: Spec, state: Sequence[str], settings: dict[str, Any]) -> None:
+        s = like
         inputs: list[Node] = []
 
         def given(of: Any) -> Node:
@@ -59,6 +60,7 @@ class Update:
         finally:
             mode.grad, mode.key = before
         self.state = tuple(known)
+        self.clock = len(numbers(dict(itertools.takewhile(lambda item: item[0] != "step", settings.items())))) if "step" in settings else -1
         self.program = Program(inputs, [new, *known.values()], backend.prepare)
 
 
@@ -113,6 +115,9 @@ class Bucket:
             for p, (a, b) in zip(params, self.ranges, strict=True):
                 held = state.get(p, {}).get(name)
                 flat[a:b] = np.asarray(held._value()).reshape(-1) if held is not None else initial(name, p)
+        self.raw: list | None = None              # the group's settings as they were
+        self.update: Any = None
+        self.numbers: list[float] = []
         self.nodes: list[Node] = [None] * len(params)  # type: ignore[list-item]
         self.adopt()
 
@@ -149,9 +154,9 @@ class Bucket:
                 return False
         return getrefcount(self.flat) == _ARRAY + len(nodes)
 
-    def step(self, update: Update, settings: dict[str, Any], negate: bool) -> None:
+    def step(self, negate: bool) -> None:
         """One step: gradients in, parameters and state moved."""
-        total = self.gradient
+        update, total = self.update, self.gradient
         np.concatenate([engine.force(p._grad._node).ravel() for p in self.params], out=total)
         if negate:
             np.negative(total, out=total)
@@ -159,7 +164,9 @@ class Bucket:
         if not alone and any(p._node is not n for p, n in zip(self.params, self.nodes, strict=True)):
             self.adopt()
             alone = self.alone()
-        extra = numbers(settings)
+        extra = self.numbers
+        if update.clock >= 0:
+            extra[update.clock] = float(self.count)
         flat = self.flat if alone else self.flat.copy()
         state = [self.state[n] for n in update.state]
         if self.size <= CHUNK:

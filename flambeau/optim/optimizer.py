@@ -3,16 +3,16 @@ from __future__ import annotations
 
 import inspect
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
 from ..autograd import Handle, enable_grad
-from ..graph import mode
+from ..graph import mode, spec
 from ..tensor import Tensor, from_array
-from .bucket import Bucket, Update, shape_of
+from .bucket import CHUNK, Bucket, Update, numbers, shape_of
 
 
 class _Required:
@@ -140,14 +140,25 @@ class Optimizer:
             mine = self._fill(place, group, params)
         for bucket in mine:
             bucket.count += 1
-            settings = {n: self._setting(n, group, bucket) for n in self._wanted}
-            key = (bucket.size if bucket.size <= 1 << 15 else -1, bucket.dtype, bucket.names, *[shape_of(v) for v in settings.values()])
-            update = self._updates.get(key)
-            if update is None:
-                from .bucket import CHUNK
-                like = _Like((min(bucket.size, CHUNK),), bucket.dtype)
-                update = self._updates[key] = Update(self.update, like, bucket.names, settings)
-            bucket.step(update, settings, bool(group.get("maximize")))
+            raw = self._settings(group, bucket)
+            if bucket.raw is None or not _same(raw, bucket.raw):
+                bucket.raw, bucket.update = raw, self._update_for(group, bucket)
+            bucket.step(bool(group.get("maximize")))
+
+    def _settings(self, group: dict[str, Any], bucket: Bucket) -> list:
+        """What the update depends on besides arrays and the step count."""
+        return [group.get(n) for n in self._wanted]
+
+    def _update_for(self, group: dict[str, Any], bucket: Bucket) -> Update:
+        """The program that moves `bucket` under the present settings, traced when they are new in kind."""
+        settings = {n: self._setting(n, group, bucket) for n in self._wanted}
+        size = min(bucket.size, CHUNK)
+        key = (size, bucket.dtype, bucket.names, *[shape_of(v) for v in settings.values()])
+        update = self._updates.get(key)
+        if update is None:
+            update = self._updates[key] = Update(self.update, spec((size,), bucket.dtype), bucket.names, settings)
+        bucket.numbers = numbers(settings)
+        return update
 
     def _setting(self, name: str, group: dict[str, Any], bucket: Bucket) -> Any:
         value = float(bucket.count) if name == "step" else group[name]
@@ -307,9 +318,9 @@ class Optimizer:
         return self._register("_optimizer_load_state_dict_post_hooks", hook, prepend)
 
 
-class _Like:
-    def __init__(self, shape: tuple, dtype: Any) -> None:
-        self.shape, self.dtype = shape, dtype
+def _same(a: list, b: list) -> bool:
+    """Whether settings are what they were; tensors among them may have changed."""
+    return a == b if not any(isinstance(v, Tensor) for v in a) else False
 
 
 def _name(value: Any) -> str:
@@ -321,7 +332,3 @@ def check(bad: bool, text: str) -> None:
     """Raises ValueError for a setting out of range."""
     if bad:
         raise ValueError(text)
-
-
-def listed(params: Iterable) -> list:
-    return list(params)

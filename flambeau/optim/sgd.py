@@ -45,6 +45,9 @@ class SGD(Optimizer):
             return bucket.count == 1
         return super()._setting(name, group, bucket)
 
+    def _settings(self, group: dict[str, Any], bucket: Any) -> list:
+        return [*super()._settings(group, bucket), bucket.count == 1]
+
     def _fill(self, place: int, group: dict[str, Any], params: list) -> list:
         """Parameters whose momentum has begun are apart from those whose has not."""
         begun = [p for p in params if self._state[p].get("momentum_buffer") is not None]
