@@ -6,12 +6,49 @@ __version__ = "0.1.0"
 from . import binding as _binding
 from . import dtypes as _dtypes
 from . import indexing as _indexing
+from . import methods as _methods
 from . import namespaces as _namespaces
 from .autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
-from .creation import as_tensor, empty, empty_like, from_numpy, full, full_like, ones, ones_like, tensor, zeros, zeros_like
+from .creation import (
+    as_tensor,
+    asarray,
+    empty,
+    empty_like,
+    empty_permuted,
+    empty_strided,
+    from_numpy,
+    frombuffer,
+    full,
+    full_like,
+    ones,
+    ones_like,
+    scalar_tensor,
+    tensor,
+    zeros,
+    zeros_like,
+)
 from .device import device
 from .dtypes import dtype
+from .info import (
+    broadcast_shapes,
+    can_cast,
+    finfo,
+    get_default_dtype,
+    iinfo,
+    is_complex,
+    is_floating_point,
+    is_nonzero,
+    is_storage,
+    is_tensor,
+    numel,
+    promote_types,
+    result_type,
+    set_default_dtype,
+    set_default_tensor_type,
+)
 from .printing import set_printoptions
+from .ranges import arange, eye, linspace, logspace, tril_indices, triu_indices
+from .ranges import range_ as range
 from .tensor import Size, Tensor, install_operators
 
 for _name, _kind in {**_dtypes.dtype.by_name, **_dtypes.ALIASES}.items():
@@ -21,6 +58,7 @@ _namespaces.SPACES["torch"] = globals()
 _binding.install(_namespaces.SPACES)
 install_operators()
 _indexing.install()
+_methods.install()
 
 from . import nn, optim, utils  # noqa: E402
 from .random import (  # noqa: E402

@@ -1,6 +1,7 @@
 """Tensors from values: lists, numbers, arrays, other tensors; and filled ones."""
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,7 @@ import numpy as np
 from . import binding, dtypes
 from .device import resolve
 from .dtypes import dtype
-from .graph import leaf, spec
-from .ops import registry
+from .graph import spec
 from .tensor import Size, Tensor, from_array
 
 _NUMBERS = (bool, int, float, complex, np.generic)
@@ -62,7 +62,7 @@ def _is_sequence(value: Any) -> bool:
 def _flatten(data: Any, shape: tuple, depth: int, into: list) -> None:
     if depth == len(shape):
         if isinstance(data, (list, tuple)):
-            raise TypeError(f"not a sequence") if False else ValueError(f"too many dimensions '{type(data).__name__}'")
+            raise ValueError(f"too many dimensions '{type(data).__name__}'")
         into.append(data.item() if isinstance(data, (Tensor, np.ndarray)) else data)
         return
     if not (isinstance(data, (list, tuple, np.ndarray, Tensor)) or _is_sequence(data)):
@@ -125,9 +125,11 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     """
     where = resolve(device)
     array = _elements(data)
-    kind = dtype or _dtype_for(data, array)
+    kind = kind_of(dtype) if dtype is not None else _dtype_for(data, array)
     with np.errstate(all="ignore"):
         value = np.array(array, dtype=kind.numpy, order="C", copy=True)
+    if requires_grad and kind.category < dtypes.FLOATING:
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
     return from_array(value, requires_grad, spec(value.shape, kind, where))
 
 
@@ -169,24 +171,66 @@ def _as_class(cls: type, t: Tensor) -> Any:
     return new
 
 
-def _sized(size: tuple) -> tuple[int, ...]:
+def kind_of(given: Any) -> dtype:
+    """The dtype that an argument means: a dtype, or one of Python's number classes."""
+    if isinstance(given, dtype):
+        return given
+    if given in (bool, int, float, complex):
+        return {bool: dtypes.bool_, int: dtypes.int64, float: dtypes.float64, complex: dtypes.complex128}[given]
+    raise TypeError(f"argument 'dtype' must be torch.dtype, not {type(given).__name__}")
+
+
+def finished(value: np.ndarray, kind: dtype, device: Any = None, requires_grad: bool = False, out: Any = None) -> Tensor:
+    """A leaf around `value`, or `out` with its elements."""
+    made = from_array(value, False, spec(value.shape, kind, resolve(device)))
+    if out is not None:
+        return binding.copy_into(out, made)
+    if requires_grad and kind.category < dtypes.FLOATING:
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+    return made.requires_grad_() if requires_grad else made
+
+
+def _sized(size: tuple, name: str = "zeros") -> tuple[int, ...]:
+    """Sizes given one by one, or as one sequence."""
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = tuple(size[0])
-    return tuple([int(n) for n in size])
+    for i, n in enumerate(size):
+        if type(n) is not int:
+            if not hasattr(n, "__index__"):
+                if i == 0:
+                    raise TypeError(f"{name}(): argument 'size' (position 1) must be tuple of ints, not {type(n).__name__}")
+                raise TypeError(f"{name}(): argument 'size' failed to unpack the object at pos {i + 1} with error \"type must be tuple of ints,"
+                                f"but got {type(n).__name__}\"")
+            return tuple([operator.index(k) for k in size])
+    return size
 
 
-def filled(size: tuple, value: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-           pin_memory: bool = False, memory_format: Any = None) -> Tensor:
+def filled(size: tuple, value: Any, name: str, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+           requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None, names: Any = None) -> Tensor:
     """A leaf of shape `size`, each element `value`."""
-    kind = dtype or dtypes.default_dtype()
-    shape = _sized(size)
+    kind = kind_of(dtype) if dtype is not None else out.dtype if out is not None else dtypes.default_dtype()
+    shape = _sized(size, name)
     for n in shape:
         if n < 0:
-            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
-    found = from_array(np.full(shape, value, kind.numpy), False, spec(shape, kind, resolve(device)))
-    if out is not None:
-        return binding.copy_into(out, found)
-    return found.requires_grad_() if requires_grad else found
+            raise RuntimeError(f"{name}: Dimension size must be non-negative." if name == "zeros" else
+                               f"Trying to create tensor with negative dimension {n}: {list(shape)}")
+    made = np.zeros(shape, kind.numpy) if value == 0 else np.empty(shape, kind.numpy)
+    if value != 0:
+        made[...] = _fitting(value, kind)
+    return finished(made, kind, device, requires_grad, out)
+
+
+def _fitting(value: Any, kind: dtype) -> Any:
+    """A number as an element of `kind`; PyTorch's error if it cannot be one."""
+    if isinstance(value, complex) and not kind.is_complex:
+        raise RuntimeError(f"value cannot be converted to type {kind.name} without overflow")
+    if kind.category == dtypes.INTEGER:
+        value = int(value)
+        limits = np.iinfo(kind.numpy)
+        if not limits.min <= value <= limits.max and not (limits.min == 0 and -limits.max <= value < 0):
+            raise RuntimeError(f"value cannot be converted to type {kind.name}_t without overflow")
+        return value if value >= limits.min else value + limits.max + 1
+    return bool(value) if kind.category == dtypes.BOOL else value
 
 
 def zeros(*size: Any, **how: Any) -> Tensor:
@@ -197,31 +241,34 @@ def zeros(*size: Any, **how: Any) -> Tensor:
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return filled(size or (how.pop("size", ()),), 0, **how)
+    return filled(size or (how.pop("size", ()),), 0, "zeros", **how)
 
 
 def ones(*size: Any, **how: Any) -> Tensor:
     """A tensor of ones of the given shape."""
-    return filled(size or (how.pop("size", ()),), 1, **how)
+    return filled(size or (how.pop("size", ()),), 1, "ones", **how)
 
 
 def empty(*size: Any, **how: Any) -> Tensor:
     """A tensor of the given shape whose elements are not set to anything in particular (here: zeros)."""
-    return filled(size or (how.pop("size", ()),), 0, **how)
+    return filled(size or (how.pop("size", ()),), 0, "empty", **how)
 
 
 def full(size: Any, fill_value: Any, **how: Any) -> Tensor:
     """A tensor of the given shape, each element `fill_value`, whose kind of number decides the dtype."""
-    if isinstance(fill_value, Tensor):
+    if isinstance(fill_value, (Tensor, np.generic)):
         fill_value = fill_value.item()
-    how["dtype"] = how.get("dtype") or dtypes.of_scalar(type(fill_value))
-    return filled((size,), fill_value, **how)
+    if how.get("dtype") is None and how.get("out") is None:
+        how["dtype"] = dtypes.of_scalar(type(fill_value))
+    return filled((size,), fill_value, "full", **how)
 
 
 def like(input: Tensor, value: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
          memory_format: Any = None, pin_memory: bool = False) -> Tensor:
     """A leaf of the shape of `input`, each element `value`."""
-    return filled(tuple(input.shape), value, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+    if not isinstance(input, Tensor):
+        raise TypeError(f"zeros_like(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    return filled(tuple(input.shape), value, "full_like", dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 def zeros_like(input: Tensor, **how: Any) -> Tensor:
@@ -241,7 +288,52 @@ def empty_like(input: Tensor, **how: Any) -> Tensor:
 
 def full_like(input: Tensor, fill_value: Any, **how: Any) -> Tensor:
     """`fill_value` in the shape, dtype and place of `input`."""
-    return like(input, fill_value, **how)
+    return like(input, fill_value.item() if isinstance(fill_value, (Tensor, np.generic)) else fill_value, **how)
 
 
-assert leaf and registry
+def empty_strided(size: Any, stride: Any, **how: Any) -> Tensor:
+    """A tensor of the given shape, its elements not set to anything in particular; they lie in order, whatever `stride` says."""
+    if len(size) != len(stride):
+        raise RuntimeError(f"mismatch in length of strides and shape")
+    return filled((tuple(size),), 0, "empty_strided", **how)
+
+
+def empty_permuted(size: Any, physical_layout: Any, **how: Any) -> Tensor:
+    """A tensor of the given shape, its elements not set to anything in particular; they lie in order of the dimensions."""
+    return filled((tuple(size),), 0, "empty_permuted", **how)
+
+
+def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+                  requires_grad: bool = False) -> Tensor:
+    """A 0-d tensor of a number."""
+    kind = kind_of(dtype) if dtype is not None else dtypes.default_dtype()
+    return filled(((),), s.item() if isinstance(s, Tensor) else s, "scalar_tensor", dtype=kind, device=device, requires_grad=requires_grad)
+
+
+def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: Any = None, requires_grad: bool = False) -> Tensor:
+    """`obj` as a tensor: itself if it is one already and nothing is to change, else a new one."""
+    if isinstance(obj, Tensor):
+        found = obj.to(dtype=dtype, device=device)
+        if copy and found is obj:
+            found = obj.clone()  # type: ignore[attr-defined]
+        if found.requires_grad and not requires_grad:
+            found = found.detach()  # type: ignore[attr-defined]
+        return found.requires_grad_() if requires_grad and not found.requires_grad else found
+    if isinstance(obj, (bytes, bytearray, memoryview)):
+        return frombuffer(obj, dtype=dtype or dtypes.default_dtype(), requires_grad=requires_grad)
+    return tensor(obj, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def frombuffer(buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A vector of the bytes of `buffer` (copied) read as `dtype`: `count` elements from the byte `offset` on."""
+    size, item = memoryview(buffer).nbytes, dtype.itemsize
+    if size == 0 or count == 0:
+        raise ValueError("both buffer length (" + f"{size}) and count ({count}) must not be 0")
+    if not 0 <= offset < size:
+        raise ValueError(f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes) minus 1")
+    if count < 0 and (size - offset) % item:
+        raise ValueError(f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of element size ({item})")
+    if count > 0 and offset + count * item > size:
+        raise ValueError(f"requested buffer length ({count} * {item} bytes) after offset ({offset} bytes) must not be greater than actual "
+                         f"buffer length ({size} bytes)")
+    return finished(np.frombuffer(bytes(buffer), dtype.numpy, count, offset).copy(), dtype, None, requires_grad)

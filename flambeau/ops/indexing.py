@@ -331,14 +331,17 @@ def put(input, index, source, accumulate=False):
 
 # ---- masks
 
+C_NAMES = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "int16": "short int", "uint8": "unsigned char",
+           "int8": "signed char", "float16": "c10::Half", "bfloat16": "c10::BFloat16"}
+
+
 def _masked(input: Spec, mask: Spec, value: Spec) -> Spec:
     if mask.dtype is not dtypes.bool_:
-        raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype.name}")
+        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {C_NAMES.get(mask.dtype.name, mask.dtype.name)}")
     if value.ndim:
-        raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
+        raise RuntimeError(f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
     if value.is_complex and not input.is_complex:
-        raise RuntimeError("value cannot be converted to type " + {"float32": "float", "float64": "double"}.get(input.dtype.name, input.dtype.name)
-                           + " without overflow")
+        raise RuntimeError(f"value cannot be converted to type {C_NAMES.get(input.dtype.name, input.dtype.name)} without overflow")
     return broadcast(input, mask)
 
 

@@ -5,11 +5,12 @@ import itertools
 import math
 from typing import Any
 
+from .. import dtypes
 from ..graph import Spec
 from ._op import S, T, Ts, composite, op
 from ._rules import broadcast_shapes, wrap
-from .core import counted, filled
-from .indexing import _basic, narrow, placed, select
+from .core import filled
+from .indexing import _basic, narrow, placed
 from .shape import _expand, _permute, _view
 
 
@@ -340,16 +341,13 @@ def _rows(xp, input: T, rows):
     return input[xp.asarray(rows)]
 
 
-@op(lambda input, rows: input.like((len(rows) * len(rows[0]),), dtype=_long()), api="", upcast=False, detaches=True,
+@op(lambda input, rows: input.like((len(rows) * len(rows[0]),), dtype=dtypes.int64), api="", upcast=False, detaches=True,
     cases=[(S(4), ((0, 1), (2, 1)))])
 def _row_places(xp, input: T, rows):
     """The positions `rows` as one vector, in the company of `input`."""
     return xp.asarray(rows, dtype="int64").reshape(-1)
 
 
-def _long() -> Any:
-    from .. import dtypes
-    return dtypes.int64
 
 
 @composite("torch")
@@ -423,6 +421,3 @@ def tile(input, *dims):
     """`input` laid out so many times along its last dimensions, those before once."""
     dims = tuple(dims[0] if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims)
     return _repeat(input, (1,) * (input.ndim - len(dims)) + dims)
-
-
-assert counted and select

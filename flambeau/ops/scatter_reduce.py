@@ -7,8 +7,9 @@ from .. import dtypes
 from ..graph import Spec
 from ._op import S, T, composite, op
 from ._rules import title, wrap
-from .core import filled
+from .core import counted, filled
 from .indexing import masked_fill
+from .rearrange import _flip
 from .scatter import _front, _scatter, check_index, check_values, gather, grid, lifted, scatter_add
 from .shape import _expand, _view
 
@@ -197,3 +198,60 @@ def _check_repeats(repeats: Any) -> None:
         raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
     if repeats.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError("repeats has to be Long or Int tensor")
+
+
+# ---- numbers spread over a new dimension
+
+@op(lambda input, num_classes: input.like((*input.shape, num_classes)), api="", checks=True, detaches=True, cases=[(S(3, dtype="int64"), 4)],
+    wrong=[((S(3, dtype="int64", low=4, high=6), 3), RuntimeError, "Class values must be smaller")])
+def _one_hot(xp, input: T, num_classes):
+    """Zeros with a one at the position that each number says."""
+    if xp.host and input.size and xp.min(input) < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    if xp.host and input.size and xp.max(input) >= num_classes:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    return xp.asarray(xp.expand_dims(input, -1) == xp.arange(num_classes)).astype("int64")
+
+
+@op(None, api="", eager=True)
+def _classes(xp, input: T):
+    """One more than the greatest of `input`."""
+    return xp.asarray(int(input.max()) + 1)
+
+
+@composite("nn.functional")
+def one_hot(tensor, num_classes=-1):
+    """Vectors of zeros with a one at the position that each integer says: tensor (*) -> (*, num_classes), by default one more than the greatest."""
+    if tensor.dtype is not dtypes.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if num_classes == -1:
+        if 0 in tensor.shape:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        num_classes = max(1, int(_classes(tensor)))
+    elif num_classes < 1 and 0 in tensor.shape:
+        raise RuntimeError("num_classes should be positive")
+    return _one_hot(tensor, num_classes)
+
+
+def _powers(input: Spec, n: int) -> Spec:
+    return input.like((input.shape[0], n), dtype=dtypes.int64 if input.dtype.category < dtypes.FLOATING else None)
+
+
+@op(_powers, api="", cases=[(S(3), 4)], shown="Vander",
+    grad=lambda g, input, n: (g.narrow(1, 1, n - 1) * _vander(input, n - 1) * counted(g, n, 1, 1, g.dtype)).sum(1) if n > 1 else filled(g, input.shape, 0))
+def _vander(xp, input: T, n):
+    """The powers 0 to n - 1 of each element, a row each."""
+    wide = input if input.dtype.kind in "fcV" else input.astype("int64")
+    return xp.cumprod(xp.concatenate([xp.ones((wide.shape[0], min(n, 1)), wide.dtype), xp.broadcast_to(wide[:, None], (wide.shape[0], max(n - 1, 0)))],
+                                     axis=1), axis=1)
+
+
+@composite("torch")
+def vander(x, N=None, increasing=False):
+    """The powers N - 1 to 0 (or, `increasing`, 0 to N - 1) of the elements of a vector, a row each."""
+    if x.ndim != 1:
+        raise RuntimeError("x must be a one-dimensional tensor.")
+    if N is not None and N < 0:
+        raise RuntimeError("N must be non-negative.")
+    found = _vander(x, x.shape[0] if N is None else N)
+    return found if increasing else _flip(found, (1,))

@@ -1,0 +1,149 @@
+"""Methods of tensors that no operation of the registry stands for: conversions by name, new tensors of the same sort, changes of shape in place."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import binding, dtypes
+from .creation import filled, tensor
+from .ops import registry
+from .tensor import Tensor
+from .views import check_writable, make_view, write
+
+CONVERSIONS = {"float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16, "int": dtypes.int32,
+               "long": dtypes.int64, "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8, "bool": dtypes.bool_,
+               "cfloat": dtypes.complex64, "cdouble": dtypes.complex128}
+
+
+def _conversion(kind: dtypes.dtype) -> Callable:
+    def method(self: Tensor, memory_format: Any = None) -> Tensor:
+        return self.to(kind)
+    method.__doc__ = f"This tensor with elements of type {kind.name}; itself if they are already."
+    return method
+
+
+def _new(value: int) -> Callable:
+    def method(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
+               pin_memory: bool = False, **named: Any) -> Tensor:
+        return filled(size or (named.pop("size", ()),), value, "new", dtype=dtype or self.dtype, device=device or self.device,
+                      requires_grad=requires_grad)
+    return method
+
+
+def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+             layout: Any = None, pin_memory: bool = False) -> Tensor:
+    """A tensor of the given shape, each element `fill_value`, of the dtype of this one."""
+    number = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    return filled((size,), number, "new_full", dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+
+
+def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
+               pin_memory: bool = False) -> Tensor:
+    """A tensor with the elements of `data`, of the dtype of this one."""
+    return tensor(data, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+
+
+def new_empty_strided(self: Tensor, size: Any, stride: Any, **how: Any) -> Tensor:
+    """A tensor of the given shape, its elements not set to anything in particular."""
+    return self.new_empty(size, **how)  # type: ignore[attr-defined]
+
+
+def new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
+    """A tensor of the dtype of this one: of sizes, or with the elements of a sequence."""
+    if len(args) == 1 and isinstance(args[0], (list, tuple)) and not hasattr(args[0], "numel"):
+        return new_tensor(self, args[0])
+    return self.new_empty(*args) if args else self.new_empty(0)  # type: ignore[attr-defined]
+
+
+# ---- writing
+
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Makes every element `value`: a number, or a 0-d tensor."""
+    check_writable(self)
+    if isinstance(value, Tensor):
+        if value.ndim:
+            raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+        return write(self, registry["_expand"].record(binding.cast_node(value._node, self.dtype), tuple(self.shape)), "fill_")
+    if isinstance(value, complex) and not self.dtype.is_complex:
+        raise RuntimeError(f"value cannot be converted to type {self.dtype.name} without overflow")
+    return write(self, registry["_full"].record(tuple(self.shape), _plain(value), self.dtype, self.device), "fill_")
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (bool, int, float, complex)) else value.item()
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Makes every element zero."""
+    return fill_(self, 0)
+
+
+def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Makes every element of the main diagonal `fill_value`; of a tall matrix with `wrap`, of the diagonal that begins anew each n + 1 rows."""
+    if self.ndim < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if self.ndim > 2 and len(set(self.shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    step = sum(self.new_empty(self.shape).stride())  # type: ignore[attr-defined]
+    rows, columns = self.shape[0], self.shape[1]
+    count = min(self.shape)
+    if wrap and self.ndim == 2 and rows > columns + 1:
+        count = (self.numel() + step - 1) // step
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    part = filled(((count,),), value, "fill_diagonal_", dtype=self.dtype)
+    return write(self, registry["_strided_put"].record(self._node, part._node, (count,), (step,), 0, False), "fill_diagonal_")
+
+
+# ---- another shape in place
+
+def reshaped(t: Tensor, view: Tensor) -> Tensor:
+    """Makes `t` be what its view `view` is. Other views of the same memory keep seeing it."""
+    check_writable(t)
+    if t._base_tensor is None and not any(ref() is not None and ref() is not view for ref in t.__dict__.get("_views", ())):
+        t._node = view._node
+        t.__dict__.pop("_views", None)
+        return t
+    if t._base_tensor is None:                         # its views need what it was: a tensor nobody sees takes its place
+        root = object.__new__(Tensor)
+        root._node = t._node
+        for name in ("_views", "_views_limit", "_changes"):
+            if name in t.__dict__:
+                root.__dict__[name] = t.__dict__.pop(name)
+        for ref in root.__dict__.get("_views", ()):
+            other = ref()
+            if other is not None:
+                other._base_tensor = root
+    t._node = view._node
+    *before, (op, args, grad) = view._chain
+    t._base_tensor, t._chain = view._base_tensor, ()
+    made = make_view(t, view._base_tensor, op, args)
+    made._chain = (*before, (op, args, grad))
+    return t
+
+
+def _in_place(name: str) -> Callable:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return reshaped(self, getattr(Tensor, name)(self, *args, **kwargs))
+    method.__name__ = name + "_"
+    method.__doc__ = f"`{name}`, this tensor itself taking the new shape."
+    return method
+
+
+def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: Any = None) -> Tensor:
+    """`as_strided`, this tensor itself taking the new shape."""
+    return reshaped(self, self.as_strided(size, stride, storage_offset))  # type: ignore[attr-defined]
+
+
+def install() -> None:
+    """Gives the methods to tensors."""
+    for name, kind in CONVERSIONS.items():
+        setattr(Tensor, name, _conversion(kind))
+    for name, value in (("new_zeros", 0), ("new_ones", 1), ("new_empty", 0)):
+        setattr(Tensor, name, _new(value))
+    for name in ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims"):
+        setattr(Tensor, name + "_", _in_place(name))
+    for function in (new_full, new_tensor, new_empty_strided, new, fill_, zero_, fill_diagonal_, as_strided_):
+        setattr(Tensor, function.__name__, function)
+
+
+
