@@ -39,6 +39,13 @@ def tensors_only(name: str, rule: Callable) -> Callable:
     return checked
 
 
+def need_tensors(name: str, **given: Any) -> None:
+    """Raises PyTorch's TypeError where a composite was given something else than tensors."""
+    for i, (key, value) in enumerate(given.items()):
+        if not hasattr(value, "dtype"):
+            raise TypeError(f"{name}(): argument '{key}' (position {i + 1}) must be Tensor, not {type(value).__name__}")
+
+
 def flat(g, input_spec):
     """The gradient of what is constant between its steps."""
     return filled(g, input_spec.shape, 0)

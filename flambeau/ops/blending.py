@@ -5,11 +5,11 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
-from ._checks import TITLES
+from ._checks import TITLES, need_tensors
 from ._op import S, T, composite, op
 from ._rules import broadcast, broadcast_shapes
-from .elementwise import conj, pow
 from .comparison import _where, eq, isfinite
+from .elementwise import conj, pow
 
 UNARY = "torch method inplace out"
 SPOKEN = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long int", "int32": "int",
@@ -24,6 +24,8 @@ def _blended(input: Spec, end: Spec, weight: Spec, given: tuple) -> Spec:
     if input.dtype.category < dtypes.FLOATING:
         raise NotImplementedError(f"\"lerp_kernel_{'scalar' if weight.ndim == 0 else 'tensor'}\" not implemented for "
                                   f"'{TITLES[input.dtype.name]}'")
+    if weight.is_complex and not input.is_complex:
+        raise RuntimeError("value cannot be converted to type float without overflow")
     return input.like(broadcast_shapes(input.shape, end.shape, weight.shape))
 
 
@@ -40,11 +42,17 @@ def lerp(xp, input: T, end: T, weight: T):
     return xp.where(xp.abs(weight) < 0.5, input + weight * reach, end - reach * (1 - weight))
 
 
+def _multiplied(input: Spec, tensor1: Spec, tensor2: Spec) -> Spec:
+    if input.dtype is dtypes.bool_:
+        raise NotImplementedError("\"addcmul_cpu_out\" not implemented for 'Bool'")
+    return _three(input, tensor1, tensor2)
+
+
 def _three(input: Spec, tensor1: Spec, tensor2: Spec) -> Spec:
     return input.like(broadcast_shapes(input.shape, tensor1.shape, tensor2.shape))
 
 
-@op(_three, promote="input tensor1 tensor2", api=UNARY, grad=dict(
+@op(_multiplied, promote="input tensor1 tensor2", api=UNARY, grad=dict(
     input=lambda g: g, tensor1=lambda g, tensor2, value: g * conj(tensor2 * value),
     tensor2=lambda g, tensor1, value: g * conj(tensor1 * value)), cases=[(S(2, 3), S(2, 3), S(3)), (S(2, 3), S(2, 3), S(3), {"value": 0.5})])
 def addcmul(xp, input: T, tensor1: T, tensor2: T, *, value=1):
@@ -128,8 +136,7 @@ def _scaled_by_power(xp, input: T, other: T):
 @composite(UNARY, cases=[(S(2, 3), S(3, dtype="int64", low=-3, high=4)), (S(2, 3), S(3))])
 def ldexp(input, other):
     """`input * 2 ** other`."""
-    if not hasattr(other, "dtype"):
-        raise TypeError(f"ldexp(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
+    need_tensors("ldexp", input=input, other=other)
     if input.dtype.is_floating_point and other.dtype is dtypes.bool_:
         raise NotImplementedError('"ldexp_cpu_exp" not implemented for \'Bool\'')
     if input.dtype.is_floating_point and other.dtype.category == dtypes.INTEGER:
@@ -175,14 +182,14 @@ def isclose(xp, input: T, other: T, rtol=1e-05, atol=1e-08, equal_nan=False):
 @composite("torch method", cases=[(S(2, 3), S(3))])
 def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Whether all elements are close, see `isclose`: a bool of Python."""
+    need_tensors("allclose", input=input, other=other)
     return bool(isclose(input, other, rtol, atol, equal_nan).all().item())
 
 
 @composite("torch method", cases=[(S(2, 3), S(2, 3)), (S(2, 3), S(3))])
 def equal(input, other):
     """Whether both have the same shape and elements: a bool of Python."""
-    if not hasattr(other, "dtype"):
-        raise TypeError(f"equal(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
+    need_tensors("equal", input=input, other=other)
     return tuple(input.shape) == tuple(other.shape) and bool(eq(input, other).all().item())
 
 

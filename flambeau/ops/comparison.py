@@ -132,7 +132,7 @@ def _share(xp, input: T, other: T):
 
 
 def _extremum(name: str) -> Any:
-    return refusing("c", f"{name} not implemented for complex tensors.", tensors_only(name, broadcast), RuntimeError)
+    return tensors_only(name, refusing("c", f"{name} not implemented for complex tensors.", broadcast, RuntimeError))
 
 
 @op(_extremum("maximum"), promote=True, api="torch method out", grad=dict(
@@ -194,16 +194,28 @@ def _clamp_backward(xp, grad: T, input: T, min: T = None, max: T = None):
     return xp.where(inside, grad, xp.zeros_like(grad))
 
 
-@composite("torch method inplace out", cases=[(S(2, 3), 0.5), (S(2, 3), S(3))])
-def clamp_min(input, min):
+def _bounded(kernel: str) -> Any:
+    def rule(input: Spec, bound: Spec) -> Spec:
+        if bound.weak:
+            return refusing("c", "clamp is not supported for complex types", broadcast)(input, bound)
+        return refusing("c", kernel, broadcast)(input, bound)
+    return rule
+
+
+@op(lambda input, min: _bounded("maximum_cpu")(input, min), promote=True, api=COMPARISON, grad=dict(
+    input=lambda g, input, min: _clamp_backward.record(g, input, min, None), min=lambda g, input, min: _where(lt(input, min), g, 0)),
+    cases=[(S(2, 3), 0.5), (S(2, 3), S(3))])
+def clamp_min(xp, input: T, min: T):
     """Each element, but not below `min`."""
-    return clamp(input, min, None)
+    return xp.maximum(input, min)
 
 
-@composite("torch method inplace out", cases=[(S(2, 3), 0.5), (S(2, 3), S(3))])
-def clamp_max(input, max):
+@op(lambda input, max: _bounded("minimum_cpu")(input, max), promote=True, api=COMPARISON, grad=dict(
+    input=lambda g, input, max: _clamp_backward.record(g, input, None, max), max=lambda g, input, max: _where(gt(input, max), g, 0)),
+    cases=[(S(2, 3), 0.5), (S(2, 3), S(3))])
+def clamp_max(xp, input: T, max: T):
     """Each element, but not above `max`."""
-    return clamp(input, None, max)
+    return xp.minimum(input, max)
 
 
 # ---- choice

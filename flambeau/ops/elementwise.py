@@ -10,7 +10,7 @@ from ._op import S, T, composite, op, registry
 from ._rules import broadcast, same
 
 ARITHMETIC = "torch method inplace out"
-_NO_MINUS = ("operator, with a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` "
+_NO_MINUS = ("a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` "
              "operator instead.")
 
 
@@ -33,22 +33,22 @@ def _added(input: Spec, other: Spec, alpha: Any) -> Spec:
     return broadcast(input, other)
 
 
-@op(_added, promote="input other", api=ARITHMETIC, grad=dict(input=lambda g: g, other=lambda g, alpha: g if alpha == 1 else g * conj(alpha)))
+@op(_added, promote="input other", number_first=True, api=ARITHMETIC, inline="{input} + {other}", grad=dict(input=lambda g: g, other=lambda g, alpha: g if alpha == 1 else g * conj(alpha)))
 def add(xp, input: T, other: T, *, alpha=1):
     """`input + alpha * other`, broadcast to a common shape."""
     return input + (other if type(alpha) is int and alpha == 1 else alpha * other)
 
 
 def _subtracted(input: Spec, other: Spec, alpha: Any, given: tuple) -> Spec:
-    if given[0].dtype is dtypes.bool_ and given[1].dtype is dtypes.bool_ and not given[1].weak:
+    if given[0].dtype is dtypes.bool_ and given[1].dtype is dtypes.bool_:
         raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
                            "operator instead.")
     if given[0].dtype is dtypes.bool_ or given[1].dtype is dtypes.bool_:
-        raise RuntimeError("Subtraction, the `-` " + _NO_MINUS)
+        raise RuntimeError("Subtraction, the `-` operator, with " + _NO_MINUS)
     return _added(input, other, alpha)
 
 
-@op(_subtracted, promote="input other", api=ARITHMETIC, alias="subtract",
+@op(_subtracted, promote="input other", number_first=True, api=ARITHMETIC, alias="subtract", inline="{input} - {other}",
     grad=dict(input=lambda g: g, other=lambda g, alpha: -g if alpha == 1 else g * conj(-alpha)))
 def sub(xp, input: T, other: T, *, alpha=1):
     """`input - alpha * other`, broadcast to a common shape."""
@@ -61,14 +61,14 @@ def rsub(xp, input: T, other: T, *, alpha=1):
     return other - (input if type(alpha) is int and alpha == 1 else alpha * input)
 
 
-@op(broadcast, promote=True, api=ARITHMETIC, alias="multiply",
+@op(broadcast, promote=True, number_first=True, api=ARITHMETIC, alias="multiply", inline="{input} * {other}",
     grad=dict(input=lambda g, other: g * conj(other), other=lambda g, input: g * conj(input)))
 def mul(xp, input: T, other: T):
     """`input * other`, broadcast to a common shape."""
     return input * other
 
 
-@op(refusing("b", "Negation, the `-` " + _NO_MINUS, same, RuntimeError), promote=True, api=ARITHMETIC, alias="negative", grad=lambda g: -g)
+@op(refusing("b", "Negation, the `-` operator, on " + _NO_MINUS, same, RuntimeError), promote=True, api=ARITHMETIC, alias="negative", grad=lambda g: -g)
 def neg(xp, input: T):
     """`-input`."""
     return -input
@@ -118,7 +118,8 @@ def _divided(input: Spec, other: Spec, rounding_mode: Any) -> Spec:
     return broadcast(input, other)
 
 
-@op(_divided, promote=True, to_float=lambda rounding_mode: rounding_mode is None, api=ARITHMETIC, alias="divide true_divide", grad=dict(
+@op(_divided, promote=True, to_float=lambda rounding_mode: rounding_mode is None, number_first=True, api=ARITHMETIC, alias="divide true_divide",
+    inline="{input} / {other}", grad=dict(
     input=lambda g, other, rounding_mode: g / conj(other) if rounding_mode is None else g * 0,
     other=lambda g, out, other, rounding_mode: -g * conj(out / other) if rounding_mode is None else g * 0))
 def div(xp, input: T, other: T, *, rounding_mode=None):
@@ -128,7 +129,7 @@ def div(xp, input: T, other: T, *, rounding_mode=None):
     return _floored(xp, input, other) if rounding_mode == "floor" else _truncated(xp, input, other)
 
 
-@op(refusing("bc", "div_floor_cpu", broadcast), promote=True, checks=True, api=ARITHMETIC,
+@op(refusing("bc", "div_floor_cpu", broadcast), promote=True, number_first=True, checks=True, api=ARITHMETIC,
     grad=dict(input=flat, other=lambda g, other_spec: g * 0))
 def floor_divide(xp, input: T, other: T):
     """The quotient rounded down."""
@@ -169,8 +170,13 @@ def abs(xp, input: T):
 @op(refusing("c", "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.", same), api=ARITHMETIC,
     grad=flat)
 def sign(xp, input: T):
-    """-1, 0 or 1."""
-    return input if input.dtype.kind == "b" else xp.sign(input)
+    """-1, 0 or 1; 0 for NaN."""
+    return input if input.dtype.kind == "b" else xp.subtract(input > 0, input < 0, dtype=input.dtype)
+
+
+@sign.lower("xla")
+def _sign(xp, input):
+    return input if input.dtype.kind == "b" else (input > 0).astype(input.dtype) - (input < 0).astype(input.dtype)
 
 
 def _sgn_grad(g, input, out):
@@ -185,10 +191,8 @@ def _sgn_grad(g, input, out):
 @op(same, api=ARITHMETIC, grad=_sgn_grad)
 def sgn(xp, input: T):
     """-1, 0 or 1; of complex numbers the direction, `input / abs(input)`."""
-    if input.dtype.kind == "b":
-        return input
     if input.dtype.kind != "c":
-        return xp.sign(input)
+        return xp.where(xp.isnan(input), xp.zeros_like(input), xp.sign(input)) if input.dtype.kind != "b" else input
     size = xp.abs(input)
     return xp.where(size == 0, xp.zeros_like(input), input / xp.where(size == 0, xp.ones_like(size), size))
 
@@ -202,7 +206,7 @@ def signbit(xp, input: T):
 # ---- powers and roots
 
 def _powered(input: Spec, exponent: Spec) -> Spec:
-    if input.dtype is dtypes.bool_ and not (exponent.weak or input.weak):
+    if input.dtype is dtypes.bool_ and not exponent.weak:
         raise NotImplementedError('"pow" not implemented for \'Bool\'')
     return broadcast(input, exponent)
 
@@ -215,7 +219,7 @@ def _exponent_grad(g, input, exponent, out):
     return g * conj(rise)
 
 
-@op(_powered, promote=True, number_first=True, api=ARITHMETIC, grad=dict(
+@op(_powered, promote=True, number_first=True, api=ARITHMETIC, inline=lambda kind: "{input} ** {exponent}" if kind.spec.weak else None, grad=dict(
     input=lambda g, input, exponent: _pow_backward.record(g, input, exponent), exponent=_exponent_grad),
     cases=[(S(2, 3), 2), (S(2, 3), S(3)), (2.5, S(4)), (S(2, 3), -1.5), (S(3, dtype="int64"), 3)],
     wrong=[((S(2, dtype="int64"), -1), RuntimeError, "Integers to negative integer powers are not allowed."),

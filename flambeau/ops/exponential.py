@@ -4,7 +4,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..graph import Spec
 from ._checks import refusing, tensors_only
 from ._op import S, T, op
 from ._rules import broadcast, same
@@ -44,59 +43,62 @@ def log10(xp, input: T):
     return xp.log10(input)
 
 
-def _real_or_complex(name: str) -> Any:
-    return refusing("bi", name, tensors_only(name.removesuffix("_cpu"), broadcast))
+def _floating(name: str, kinds: str) -> Any:
+    return tensors_only(name, refusing(kinds, name + "_cpu", broadcast))
 
 
-def _complex_sum(xp: Any, input: Any, other: Any, scale: float) -> Any:
-    """log(exp(scale * input) + exp(scale * other)) / scale, the larger real part taken out."""
+def _complex_sum(xp: Any, input: Any, other: Any) -> Any:
+    """log(exp(input) + exp(other)), the larger real part taken out."""
     first = xp.real(input) >= xp.real(other)
     high, low = xp.where(first, input, other), xp.where(first, other, input)
-    return high + xp.log1p(xp.exp((low - high) * scale)) / scale
+    return high + xp.log1p(xp.exp(low - high))
 
 
-@op(_real_or_complex("logaddexp_cpu"), promote=True, api="torch method out", grad=dict(
+@op(_floating("logaddexp", "bi"), promote=True, api="torch method out", grad=dict(
     input=lambda g, input, other: g / conj(1 + exp(other - input)), other=lambda g, input, other: g / conj(1 + exp(input - other))))
 def logaddexp(xp, input: T, other: T):
     """log(exp(input) + exp(other)), without overflow."""
-    return xp.logaddexp(input, other) if input.dtype.kind != "c" else _complex_sum(xp, input, other, 1.0)
+    return xp.logaddexp(input, other) if input.dtype.kind != "c" else _complex_sum(xp, input, other)
 
 
-@op(_real_or_complex("logaddexp2_cpu"), promote=True, api="torch method out", grad=dict(
-    input=lambda g, input, other: g / conj(1 + exp2(other - input)), other=lambda g, input, other: g / conj(1 + exp2(input - other))))
+@op(_floating("logaddexp2", "bic"), promote=True, api="torch method out", grad=dict(
+    input=lambda g, input, other: g / (1 + exp2(other - input)), other=lambda g, input, other: g / (1 + exp2(input - other))))
 def logaddexp2(xp, input: T, other: T):
     """log2(2 ** input + 2 ** other), without overflow."""
-    return xp.logaddexp2(input, other) if input.dtype.kind != "c" else _complex_sum(xp, input, other, LN2)
+    return xp.logaddexp2(input, other)
 
 
 # ---- products with a logarithm that are 0 where the factor is
 
-def _product(name: str) -> Any:
-    return refusing("c", f"{name}_cpu", broadcast)
+def _product(xp: Any, input: Any, other: Any, logarithm: Any) -> Any:
+    """`input * logarithm(other)`, 0 where `input` is 0."""
+    dtype = (input if hasattr(input, "dtype") else other).dtype
+    other = xp.asarray(other, dtype=dtype)
+    y = input * logarithm(other)
+    return xp.where((input == 0) & ~xp.isnan(other), xp.zeros_like(y), y)
 
 
-@op(_product("xlogy"), promote=True, to_float=True, number_first=True, api=UNARY, alias="special.xlogy", grad=dict(
+@op(refusing("c", "xlogy_cpu", broadcast), promote=True, to_float=True, number_first=True, api=UNARY, alias="special.xlogy", grad=dict(
     input=lambda g, input, other: g * _log_where_used(input, other, 0), other=lambda g, input, other: g * input / other),
     cases=[(S(2, 3), S(2, 3)), (S(2, 3), 2.5), (1.5, S(3))])
 def xlogy(xp, input: T, other: T):
     """`input * log(other)`, 0 where `input` is 0."""
-    y = input * xp.log(other)
-    return xp.where((input == 0) & ~xp.isnan(other), xp.zeros_like(y), y)
+    return _product(xp, input, other, xp.log)
 
 
-@op(_product("xlog1py"), promote=True, to_float=True, number_first=True, api="", alias="special.xlog1py", grad=dict(
+@op(refusing("c", "xlog1py_cpu", broadcast), promote=True, to_float=True, number_first=True, api="", alias="special.xlog1py", grad=dict(
     input=lambda g, input, other: g * _log_where_used(input, other, 1), other=lambda g, input, other: g * input / (1 + other)),
     cases=[(S(2, 3), S(2, 3)), (S(2, 3), 2.5), (1.5, S(3))])
 def _special_xlog1py(xp, input: T, other: T):
     """`input * log1p(other)`, 0 where `input` is 0."""
-    y = input * xp.log1p(other)
-    return xp.where((input == 0) & ~xp.isnan(other), xp.zeros_like(y), y)
+    return _product(xp, input, other, xp.log1p)
 
 
 @op(lambda input, other, offset: broadcast(input, other), promote="input other", api="", grad=dict(
     other=lambda g, input, other, offset: g * _where_used(input, other, offset)), cases=[(S(2, 3), S(2, 3), 0)])
 def _log_where_used(xp, input: T, other: T, offset):
     """log(offset + other), but 0 where `input` is 0 and `other` not above -offset."""
+    other = xp.asarray(other, dtype=input.dtype if hasattr(input, "dtype") else other.dtype)
     y = xp.log1p(other) if offset else xp.log(other)
     return xp.where((input == 0) & (other <= -offset), xp.zeros_like(y + input), y + xp.zeros_like(input))
 
@@ -109,11 +111,7 @@ def _where_used(xp, input: T, other: T, offset):
     return xp.where((input == 0) & (other <= -offset), xp.zeros_like(y + input), y + xp.zeros_like(input))
 
 
-def _entropy(input: Spec) -> Spec:
-    return input.like()
-
-
-@op(refusing("c", "entr", _entropy), promote=True, to_float=True, api="", alias="special.entr", grad=lambda g, input: -g * (1 + log(input)))
+@op(refusing("c", "entr_cpu", same), promote=True, to_float=True, api="", alias="special.entr", grad=lambda g, input: -g * (1 + log(input)))
 def _special_entr(xp, input: T):
     """`-input * log(input)`; 0 at 0, -inf below."""
     y = -input * xp.log(input)

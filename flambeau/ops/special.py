@@ -99,7 +99,7 @@ def _logit_slope(xp, input: T, eps):
     grad=lambda g, input: g * digamma(input))
 def lgamma(xp, input: T):
     """Logarithm of the absolute value of the gamma function."""
-    return xp.special.gammaln(input)
+    return xp.special.gammaln(xp.where(input == -xp.inf, xp.inf, input))
 
 
 @op(refusing("c", "digamma", same), promote=True, to_float=True, api=UNARY, alias="special.digamma special.psi",
@@ -149,6 +149,8 @@ def _polygamma_of(self, n):
     ((WIDE, 0), RuntimeError, "p has to be greater than or equal to 1")])
 def mvlgamma(input, p):
     """Logarithm of the multivariate gamma function of dimension `p`: lgamma(x) + ... + lgamma(x - (p - 1) / 2) + p (p - 1) log(pi) / 4."""
+    if not isinstance(p, int):
+        raise TypeError(f"mvlgamma(): argument 'p' (position 2) must be int, not {type(p).__name__}")
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
     total = lgamma(input)
@@ -168,7 +170,7 @@ def _gamma_density(g, input, other):
 
 
 def _incomplete(name: str) -> Any:
-    return refusing("bic", name + "_cpu", tensors_only(name, broadcast))
+    return tensors_only(name, refusing("bic", name + "_cpu", broadcast))
 
 
 @op(_incomplete("igamma"), promote=True, api=UNARY, alias="special.gammainc", grad=dict(

@@ -126,14 +126,14 @@ def _angle_slope(g, input, other):
     return g / (input * input + other * other)
 
 
-@op(refusing("c", "atan2_cpu", tensors_only("atan2", broadcast)), promote=True, to_float=True, api=UNARY, alias="arctan2", grad=dict(
+@op(tensors_only("atan2", refusing("c", "atan2_cpu", broadcast)), promote=True, to_float=True, api=UNARY, alias="arctan2", grad=dict(
     input=lambda g, input, other: _angle_slope(g, input, other) * other, other=lambda g, input, other: _angle_slope(g, input, other) * -input))
 def atan2(xp, input: T, other: T):
     """The angle of the point (other, input), in radians, in its quadrant."""
     return xp.arctan2(input, other)
 
 
-@op(refusing("bic", "hypot_cpu", tensors_only("hypot", broadcast)), promote=True, api=UNARY, grad=dict(
+@op(tensors_only("hypot", refusing("bic", "hypot_cpu", broadcast)), promote=True, api=UNARY, grad=dict(
     input=lambda g, input, out: g * (input / out), other=lambda g, other, out: g * (other / out)))
 def hypot(xp, input: T, other: T):
     """sqrt(input ** 2 + other ** 2), without overflow."""
@@ -152,7 +152,7 @@ def copysign(xp, input: T, other: T):
     return xp.copysign(input, other)
 
 
-@op(refusing("bic", "nextafter_cpu", tensors_only("nextafter", broadcast)), promote=True, api=UNARY, upcast=False)
+@op(tensors_only("nextafter", refusing("bic", "nextafter_cpu", broadcast)), promote=True, api=UNARY, upcast=False)
 def nextafter(xp, input: T, other: T):
     """The number next to `input` in the direction of `other`."""
     return xp.nextafter(input, other)
