@@ -134,7 +134,7 @@ def _bounds(xp, x, low, high):
     return low, high
 
 
-@op(_histc, api="torch method out", static="min max", checks=True, detaches=True,
+@op(_histc, api="torch method out", static="min max", checks=True, detaches=True, upcast=False,
     cases=[(S(8), 4, 0, 1), (S(8), 4)],
     wrong=[((S(2), 0), RuntimeError, "bins must be > 0")])
 def histc(xp, input: T, bins=100, min=0, max=0):
@@ -149,7 +149,7 @@ def histc(xp, input: T, bins=100, min=0, max=0):
     even = xp.asarray(low == high)
     low, high = xp.asarray(low, dtype=x.dtype) - even, xp.asarray(high, dtype=x.dtype) + even
     inside = (x >= low) & (x <= high)
-    place = xp.where(inside, (x - low) * bins / (high - low), 0).astype("int64")
+    place = xp.where(inside, (x - low) * xp.asarray(bins, dtype=x.dtype) / (high - low), 0).astype("int64")
     return xp.bincount(xp.minimum(place, bins - 1), inside, bins).astype(x.dtype) if xp.host else \
         xp.at_add(xp.zeros(bins, x.dtype), xp.minimum(place, bins - 1), inside.astype(x.dtype))
 

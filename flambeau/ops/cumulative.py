@@ -153,9 +153,15 @@ def _log_cumsum(xp, input, dim):
     if not input.ndim:
         return input
     if input.dtype.kind != "c":
-        return xp.logaddexp.accumulate(input, axis=dim)
-    top = xp.max(input.real, axis=dim, keepdims=True) if input.size else 0
-    return xp.log(xp.cumsum(xp.exp(input - top), axis=dim)) + top
+        return xp.logaddexp.accumulate(input.astype("float64"), axis=dim).astype(input.dtype)
+    # step by step: the angle is the sum's, not brought back to -pi..pi
+    x = xp.moveaxis(input, dim, 0)
+    out = [x[0]] if len(x) else []
+    for term in x[1:]:
+        larger = out[-1].real >= term.real
+        high, low = xp.where(larger, out[-1], term), xp.where(larger, term, out[-1])
+        out.append(xp.where(xp.isinf(high.real), high, high + xp.log1p(xp.exp(low - high))))
+    return xp.moveaxis(xp.stack(out), 0, dim) if out else input
 
 
 @op(_log_running, api="torch method out", grad=lambda g, input, out, dim: _logcumsumexp_backward(g, input, out, dim),
@@ -191,11 +197,10 @@ def _logcumsumexp_backward(xp, input: T, other: T, result: T, dim):
         return ahead * xp.conj(xp.exp(other - top))
 
     def ahead(part):
-        weight = xp.where(xp.isinf(result) & (result < 0), -xp.inf, xp.log(part) - result)
-        return xp.exp(xp.flip(xp.logaddexp.accumulate(xp.flip(weight, axis=dim), axis=dim), axis=dim) + other)
-    # the two parts may nearly cancel
-    kind, input, other, result = input.dtype, *[x.astype("float64") for x in (input, other, result)]
-    return (ahead(xp.maximum(input, 0)) - ahead(xp.maximum(-input, 0))).astype(kind)
+        weight = xp.where(xp.isinf(result) & (result < 0), -xp.inf, xp.log(part) - result).astype(input.dtype)
+        return xp.exp(xp.flip(_log_cumsum(xp, xp.flip(weight, axis=dim), dim), axis=dim) + other)
+    zero = xp.zeros_like(input)
+    return ahead(xp.maximum(input, zero)) - ahead(xp.maximum(-input, zero))
 
 
 # ---- differences and integrals
@@ -284,6 +289,11 @@ def _not_bool(name: str, y, x) -> None:
 
 # ---- finite differences
 
+def _at_end(x, y, z, a, b):
+    """The derivative at the first of three samples, `a` and `b` apart, of the parabola through them."""
+    return y * ((a + b) / (a * b)) - x * ((a + a + b) / (a * (a + b))) - z * (a / (b * (a + b)))
+
+
 def _along(input, spacing, dim: int, edge_order: int):
     """The derivative along one dimension: second order inside, of `edge_order` at the ends. `spacing`: a number, or the places."""
     size = input.shape[dim]
@@ -299,15 +309,14 @@ def _along(input, spacing, dim: int, edge_order: int):
         return joined([first, inner, last], dim)
     steps = diff(spacing).reshape(tuple(-1 if i == dim else 1 for i in range(input.ndim)))
     near = lambda start, length: steps.narrow(dim, start, length)  # noqa: E731
-    slopes = diff(input, 1, dim) / steps
-    slope = lambda start, length: slopes.narrow(dim, start, length)  # noqa: E731
-    before, after = near(0, size - 2), near(1, size - 2)
-    inner = (slope(0, size - 2) * after + slope(1, size - 2) * before) / (before + after)
+    a, b = near(0, size - 2), near(1, size - 2)
+    inner = piece(2, size - 2) * (a / (b * (a + b))) + piece(1, size - 2) * ((b - a) / (a * b)) - piece(0, size - 2) * (b / (a * (a + b)))
     if edge_order == 1:
-        return joined([slope(0, 1), inner, slope(size - 2, 1)], dim)
-    a, b, c, d = near(0, 1), near(1, 1), near(size - 3, 1), near(size - 2, 1)
-    first = slope(0, 1) + (slope(0, 1) - slope(1, 1)) * a / (a + b)
-    last = slope(size - 2, 1) + (slope(size - 2, 1) - slope(size - 3, 1)) * d / (c + d)
+        first = (piece(1, 1) - piece(0, 1)) / near(0, 1)
+        last = (piece(size - 1, 1) - piece(size - 2, 1)) / near(size - 2, 1)
+        return joined([first, inner, last], dim)
+    first = _at_end(piece(0, 1), piece(1, 1), piece(2, 1), near(0, 1), near(1, 1))
+    last = -_at_end(piece(size - 1, 1), piece(size - 2, 1), piece(size - 3, 1), near(size - 2, 1), near(size - 3, 1))
     return joined([first, inner, last], dim)
 
 

@@ -317,6 +317,8 @@ def _min_dim(xp, input: T, dim, keepdim=False):
 @composite("torch method out")
 def max(input, dim=None, keepdim=False, *, other=None):
     """The largest element of all; along `dim`, (values, indices); of two tensors, the larger elements."""
+    if not is_tensor(input):
+        raise TypeError(f"max(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     other = dim if is_tensor(dim) else other
     if other is not None:
         return input.maximum(other)
@@ -326,6 +328,8 @@ def max(input, dim=None, keepdim=False, *, other=None):
 @composite("torch method out")
 def min(input, dim=None, keepdim=False, *, other=None):
     """The smallest element of all; along `dim`, (values, indices); of two tensors, the smaller elements."""
+    if not is_tensor(input):
+        raise TypeError(f"min(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     other = dim if is_tensor(dim) else other
     if other is not None:
         return input.minimum(other)
