@@ -32,6 +32,9 @@ from .dtypes import dtype
 from .info import (
     broadcast_shapes,
     can_cast,
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
     finfo,
     get_default_dtype,
     iinfo,
@@ -40,11 +43,17 @@ from .info import (
     is_nonzero,
     is_storage,
     is_tensor,
+    layout,
+    memory_format,
     numel,
+    preserve_format,
     promote_types,
     result_type,
     set_default_dtype,
     set_default_tensor_type,
+    sparse_coo,
+    sparse_csr,
+    strided,
 )
 from .printing import set_printoptions
 from .ranges import arange, eye, linspace, logspace, tril_indices, triu_indices

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import binding, dtypes
+from . import dtypes
 from .creation import filled, tensor
 from .ops import registry
 from .tensor import Tensor
@@ -60,13 +60,10 @@ def new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Makes every element `value`: a number, or a 0-d tensor."""
     check_writable(self)
-    if isinstance(value, Tensor):
-        if value.ndim:
-            raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
-        return write(self, registry["_expand"].record(binding.cast_node(value._node, self.dtype), tuple(self.shape)), "fill_")
-    if isinstance(value, complex) and not self.dtype.is_complex:
-        raise RuntimeError(f"value cannot be converted to type {self.dtype.name} without overflow")
-    return write(self, registry["_full"].record(tuple(self.shape), _plain(value), self.dtype, self.device), "fill_")
+    given = value._node if isinstance(value, Tensor) else _plain(value)
+    if isinstance(value, Tensor) or self.requires_grad or isinstance(value, complex):
+        return write(self, registry["fill"].record(self._node, given), "fill_")
+    return write(self, registry["_full"].record(tuple(self.shape), given, self.dtype, self.device), "fill_")
 
 
 def _plain(value: Any) -> Any:

@@ -90,8 +90,12 @@ def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = 
     """`steps` numbers from `start` to `end`, both included, evenly spaced."""
     start, end = _number(start), _number(end)
     kind = kind_of(dtype) if dtype is not None else _space_kind(start, end)
-    value = _spaced(start, end, int(steps), kind)
+    value = _spaced(*_ends(start, end, kind), int(steps), kind)
     return finished(_cast(value, kind), kind, device, requires_grad, out)
+
+
+def _ends(start: Any, end: Any, kind: Any) -> tuple:
+    return (int(start), int(end)) if kind.category < dtypes.FLOATING else (start, end)
 
 
 def _space_kind(start: Any, end: Any) -> Any:
@@ -110,7 +114,7 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any =
     """`base` to the power of `steps` evenly spaced exponents from `start` to `end`."""
     start, end = _number(start), _number(end)
     kind = kind_of(dtype) if dtype is not None else _space_kind(start, end)
-    exponents = _spaced(start, end, int(steps), kind if kind.category >= dtypes.FLOATING else dtypes.float64)
+    exponents = _spaced(*_ends(start, end, kind), int(steps), kind if kind.category >= dtypes.FLOATING else dtypes.float64)
     with np.errstate(all="ignore"):
         value = np.power(np.asarray(base, exponents.dtype), exponents)
     return finished(_cast(value, kind), kind, device, requires_grad, out)

@@ -11,7 +11,7 @@ from ._op import S, T, Ts, composite, op
 from ._rules import broadcast_shapes, wrap
 from .core import filled
 from .indexing import _basic, narrow, placed
-from .shape import _expand, _permute, _view
+from .shape import _expand, _view
 
 
 def _skipped(s: Any) -> bool:
@@ -298,15 +298,11 @@ def meshgrid(*tensors, indexing=None):
     if indexing not in (None, "ij", "xy"):
         raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     swap = indexing == "xy" and len(tensors) >= 2
-    order = (1, 0, *tensors[2:]) if swap else ()
     axes = [tensors[1], tensors[0], *tensors[2:]] if swap else list(tensors)
     shape = tuple(math.prod(t.shape) for t in axes)
     grids = [_expand(_view(t, tuple(-1 if i == j else 1 for j in range(len(axes)))) if math.prod(t.shape) else
                      _view(t, tuple(0 if i == j else 1 for j in range(len(axes)))), shape) for i, t in enumerate(axes)]
-    if order:
-        turned = (1, 0, *range(2, len(axes)))
-        grids = [_permute(t, turned) for t in [grids[1], grids[0], *grids[2:]]]
-    return tuple(grids)
+    return (grids[1], grids[0], *grids[2:]) if swap else tuple(grids)
 
 
 @composite("torch")
@@ -328,10 +324,10 @@ def combinations(input, r=2, with_replacement=False):
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
-        return filled(input, (0,), 0)
+        return narrow(input, 0, 0, 0)
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = tuple(choose(range(input.shape[0]), r))
-    return _rows(input, rows) if rows else filled(input, (0, r), 0)
+    return _rows(input, rows) if rows else _view(narrow(input, 0, 0, 0), (0, r))
 
 
 @op(lambda input, rows: input.like((len(rows), len(rows[0]))), api="", upcast=False, cases=[(S(4), ((0, 1), (2, 1)))],

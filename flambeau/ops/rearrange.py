@@ -192,9 +192,9 @@ def _flip(xp, input: T, dims):
 
 
 @composite("torch method")
-def flip(input, *dims):
-    """`input` with the order along `dims` reversed."""
-    wanted = sizes(dims)
+def flip(input, *given, dims=None):
+    """`input` with the order along `dims` (ints, or one sequence of them) reversed."""
+    wanted = sizes(given if dims is None else (dims,))
     return _flip(input, wrap_all(wanted, input.ndim) if wanted and input.ndim else ())
 
 

@@ -8,16 +8,16 @@ from ..graph import Spec
 from ._op import S, T, composite, op, registry
 from ._rules import title, wrap
 from .core import filled
-from .indexing import add_at, converted
+from .indexing import C_NAMES, add_at, converted
 
 
 def check_index(name: str, input: Spec, dim: int, index: Spec, src: Spec | None = None) -> int:
     """Raises PyTorch's errors unless `index` fits `input` (and `src`) in every dimension but `dim`. Returns `dim` counted from the front."""
     dim = wrap(dim, input.ndim)
-    if index.dtype not in (dtypes.int64, dtypes.int32):
-        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     if not index.numel:
         return dim
+    if index.dtype not in (dtypes.int64, dtypes.int32):
+        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     if max(index.ndim, 1) != max(input.ndim, 1):
         raise RuntimeError(f"Index tensor must have the same number of dimensions as {'input' if name == 'gather' else 'self'} tensor")
     for i, size in enumerate(index.shape):
@@ -240,7 +240,7 @@ def _index_filled(input: Spec, dim: int, index: Spec, value: Spec) -> Spec:
 
 @op(_index_filled, api="torch method inplace", upcast=False, checks=True, promote="value",
     grad=dict(input=lambda g, dim, index: index_fill(g, dim, index, 0),
-              value=lambda g, dim, index: g.index_select(dim, index)),
+              value=lambda g, dim, index: g.masked_fill(index_fill(filled(g, g.shape, 1, dtypes.bool_), dim, index, False), 0)),
     cases=[(S(4, 3), 0, S(2, dtype="int64"), 1.5), (S(4, 3), -1, S(1, dtype="int64"), S())])
 def index_fill(xp, input: T, dim, index: T, value: T):
     """`input` with `value` at the positions `index` along `dim`."""
@@ -269,3 +269,18 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     if isinstance(src, (bool, int, float, complex)):
         src = filled(input, index.shape, src, input.dtype)
     return scatter_add(input, dim, index, src) if reduce == "add" else registry["scatter_reduce"](input, dim, index, src, "prod")
+
+
+def _filled_with(input: Spec, value: Spec) -> Spec:
+    if value.ndim:
+        raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+    if value.is_complex and not input.is_complex:
+        raise RuntimeError(f"value cannot be converted to type {C_NAMES.get(input.dtype.name, input.dtype.name)} without overflow")
+    return input.like()
+
+
+@op(_filled_with, api="torch", promote="value", upcast=False, cases=[(S(2, 3), 1.5), (S(2, 3), S())],
+    grad=dict(input=lambda g: filled(g, g.shape, 0), value=lambda g: g))
+def fill(xp, input: T, value: T):
+    """`value` in the shape and dtype of `input`."""
+    return xp.broadcast_to(converted(xp, value, input.dtype), input.shape)

@@ -7,6 +7,7 @@ from .. import dtypes
 from ..graph import Spec
 from ._op import S, T, composite, op
 from ._rules import title, wrap
+from .comparison import eq
 from .core import counted, filled
 from .indexing import masked_fill
 from .rearrange import _flip
@@ -29,14 +30,14 @@ def _count(input, dim, index, include_self):
     """How many values meet at each position, at least 1."""
     start = filled(input, input.shape, 1 if include_self else 0)
     total = scatter_add(start, dim, index, filled(input, index.shape, 1))
-    return total if include_self else masked_fill(total, total == 0, 1)
+    return total if include_self else masked_fill(total, eq(total, 0), 1)
 
 
 def _to_input(g, out, input, dim, index, src, reduce, include_self):
     if reduce == "mean":
         g = g / _count(input, dim, index, include_self)
     elif reduce in ("amax", "amin"):
-        g = g * (input == out) / _ties(out, input, dim, index, src, include_self)
+        g = g * eq(input, out) / _ties(out, input, dim, index, src, include_self)
     elif reduce == "prod":
         others = _scatter_reduce(filled(input, input.shape, 1), dim, index, src, "prod", True)
         g = g * others
@@ -45,11 +46,11 @@ def _to_input(g, out, input, dim, index, src, reduce, include_self):
 
 def _ties(out, input, dim, index, src, include_self):
     """How many values share in a greatest or least one."""
-    own = _as_type(input == out, out)
+    own = _as_type(eq(input, out), out)
     if not include_self:
         own = _scatter(own, dim, index, 0)
-    total = scatter_add(own, dim, index, _as_type(src == gather(out, dim, index), out))
-    return masked_fill(total, total == 0, 1)
+    total = scatter_add(own, dim, index, _as_type(eq(src, gather(out, dim, index)), out))
+    return masked_fill(total, eq(total, 0), 1)
 
 
 def _as_type(x, like):
@@ -63,10 +64,10 @@ def _to_src(g, out, input, dim, index, src, reduce, include_self):
     if reduce in ("sum", "mean"):
         return gather(g, dim, index)
     if reduce in ("amax", "amin"):
-        return gather(g / _ties(out, input, dim, index, src, include_self), dim, index) * (src == gather(out, dim, index))
-    zero = src == 0                                    # the product of the others, where the value itself is the only zero
+        return gather(g / _ties(out, input, dim, index, src, include_self), dim, index) * eq(src, gather(out, dim, index))
+    zero = eq(src, 0)                                   # the product of the others, where the value itself is the only zero
     zeros = scatter_add(filled(g, g.shape, 0), dim, index, _as_type(zero, g))
-    alone = zero & (gather(zeros, dim, index) == 1)
+    alone = zero & eq(gather(zeros, dim, index), 1)
     without = gather(g * _scatter_reduce(input, dim, index, masked_fill(src, alone, 1), "prod", include_self), dim, index)
     usual = gather(g * out, dim, index) / masked_fill(src, zero, 1)
     return masked_fill(usual, alone, 0) + without * _as_type(alone, g)
@@ -111,7 +112,7 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
     """`input` with the elements of `src` combined at `index` along `dim` by "sum", "prod", "mean", "amax" or "amin"."""
     if tuple(src.shape) != tuple(index.shape) and src.ndim == index.ndim and all(i <= s for i, s in zip(index.shape, src.shape, strict=True)):
         src = _front(src, tuple(index.shape))
-    return _scatter_reduce(input, dim, index, src, reduce, bool(include_self))
+    return _scatter_reduce(input.clone(), dim, index, src, reduce, bool(include_self))    # in place, the gradient still reads what was
 
 
 @composite("torch method inplace out")
@@ -129,7 +130,7 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
         if source.ndim < input.ndim:
             source = _view(source, tuple(index.shape))
         index = _expand(index, tuple(source.shape))
-    return _scatter_reduce(input, dim, index, source, reduce, bool(include_self))
+    return _scatter_reduce(input.clone(), dim, index, source, reduce, bool(include_self))
 
 
 @composite("torch method out")

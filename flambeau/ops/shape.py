@@ -287,7 +287,7 @@ def movedim(input, source, destination):
     return _permute(input, tuple(come[go.index(d)] if d in go else next(rest) for d in range(input.ndim)))
 
 
-@composite("method")
+@composite("torch method")
 def adjoint(input):
     """The conjugate transpose of the last two dimensions."""
     if input.ndim < 2:
