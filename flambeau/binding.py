@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import collections
-import inspect
 import operator
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +15,7 @@ from .dtypes import dtype
 from .engine import engine
 from .graph import Node, leaf, mode, spec
 from .ops import registry
-from .ops._op import NUMBERS, Composite, Op, return_type
+from .ops._op import NUMBERS, Composite, Op, heads_of, return_type
 from .views import check_writable, make_view, write
 
 HANDLES: set[type] = set()          # Tensor and Parameter: classes whose operations need no look at the class
@@ -96,6 +96,9 @@ def nodes_of(op: Op, args: tuple, strict: bool = True) -> tuple:
             found.append(operand(op, place, value, strict))
         else:
             found.append(plain(value))
+    if strict and op.number_first and not any(type(f) is Node for f in found):
+        kinds = ", ".join(type_name(value) for p, value in zip(op.parameters, args, strict=True) if p.operand)
+        raise TypeError(f"{op.name}() received an invalid combination of arguments - got ({kinds}), but expected a Tensor among them")
     return tuple(found)
 
 
@@ -153,24 +156,44 @@ def fields(op: Op) -> Any:
 
 # ---- the fast path: one dictionary look-up and a node
 
-def public(op: Op, out: bool) -> Callable:
-    """The function of `op` over tensors, written as source: what it costs is paid for every operation of every step.
+def public(op: Op) -> Any:
+    """The function of `op` over tensors. Its source is written when it is first called: importing would take half a second else."""
+    space: dict[str, Any] = {"_op": op, "_first": _first}
+    function = types.FunctionType(_UNWRITTEN, space, op.name)
+    function.__doc__, function.__module__, function.__qualname__ = op.__doc__, "torch", op.name
+    space["_function"] = function
+    return function
+
+
+def _unwritten(*args, **kwargs):  # type: ignore[no-untyped-def]
+    return _first(_op, _function)(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821
+
+
+_UNWRITTEN = _unwritten.__code__
+
+
+def _first(op: Op, function: Any) -> Any:
+    """Gives `function` its code: it stays the same object, so that who holds it has the quick one too."""
+    space = function.__globals__
+    source, names = source_of(op)
+    space.update(names)
+    exec(compile(source, f"<flambeau {op.name}>", "exec"), space)
+    written = space[op.name]
+    function.__code__, function.__defaults__, function.__kwdefaults__ = written.__code__, written.__defaults__, written.__kwdefaults__
+    return function
+
+
+def source_of(op: Op) -> tuple[str, dict[str, Any]]:
+    """What a call of `op` does, as source, since it is paid for by every operation of every step; and the names it uses.
 
     It looks for a Kind by the descriptions of the operands; everything unusual (numbers where tensors are due, casts, first calls) is
     left to `call`.
     """
-    heads, before, keys, inputs, given = [], [], ["_mode.key"], [], []
-    last: Any = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    space: dict[str, Any] = {"H": HANDLES, "Node": Node, "_mode": mode, "engine": engine, "pending": engine.pending, "new": _new,
-                             "op": op, "call": call, "make_view": make_view, "store": store, "into": into}
-    optional = sum(p.operand and p.default is None for p in op.parameters)
+    heads, names = heads_of(op.parameters)
+    names |= {"H": HANDLES, "Node": Node, "_mode": mode, "engine": engine, "pending": engine.pending, "new": _new, "T": Tensor,
+              "call": call, "make_view": make_view, "store": store, "into": into, "fast": {}}
+    before, keys, inputs = [], ["_mode.key"], []
     for i, p in enumerate(op.parameters):
-        if p.kind is inspect.Parameter.KEYWORD_ONLY and last is not inspect.Parameter.KEYWORD_ONLY:
-            heads.append("*")
-        last = p.kind
-        space[f"d{i}"] = p.default
-        heads.append(p.name if p.default is inspect.Parameter.empty else f"{p.name}=d{i}")
-        given.append(p.name)
         if p.operand and not p.sequence:
             before.append(f"  if type({p.name}) in H: n{i} = {p.name}._node; k{i} = n{i}.spec\n  else: n{i} = {p.name}; k{i} = type(n{i})")
             keys.append(f"k{i}")
@@ -180,36 +203,26 @@ def public(op: Op, out: bool) -> Callable:
             inputs.append(p.name)
         else:
             keys.append(p.name)
-    if out:
-        heads += ([] if last is inspect.Parameter.KEYWORD_ONLY else ["*"]) + ["out=None"]
-    arguments = "(" + "".join(g + ", " for g in given) + ")"
-    body = [f"def {op.name}({', '.join(heads)}):"]
-    if out:
-        body.append(f" if out is not None: return into(op, {arguments}, out)")
-    plain_op = not (op.checks or op.eager or any(p.sequence for p in op.parameters)) and inputs
-    if plain_op:
+    arguments = "(" + "".join(p.name + ", " for p in op.parameters) + ")"
+    body = []
+    if "out" in op.api:
+        heads += ["out=None"] if "*" in heads else ["*", "out=None"]
+        body.append(f" if out is not None: return into(_op, {arguments}, out)")
+    if op.checks or op.eager or not inputs or any(p.sequence for p in op.parameters):
+        body.append(f" return call(_op, {arguments})")
+    else:
         node_inputs = "(" + "".join(v + ", " for v in inputs) + ")"
-        if optional:
-            space["some"] = lambda values: tuple([v for v in values if v is not None])
+        if any(p.operand and p.default is None for p in op.parameters):
+            names["some"] = lambda values: tuple([v for v in values if v is not None])
             node_inputs = f"some({node_inputs})"
         key = "(" + "".join(k + ", " for k in keys) + ")"
+        rest = "(" + "".join(p.name + ", " for p in op.parameters[1:]) + ")"
         body += [" try:", *before, f"  kind = fast.get({key})", " except TypeError: kind = None",
-                 f" if kind is None: return store(op, fast, {arguments})",
+                 f" if kind is None: return store(_op, fast, {arguments})",
                  f" node = Node(kind, {node_inputs})", " pending.append(node)", " t = new(T); t._node = node",
-                 " engine.load = load = engine.load + kind.weight", " if load > engine.bound: engine.flush('bound')"]
-        if op.view:
-            rest = "(" + "".join(g + ", " for g in given[1:]) + ")"
-            body.append(f" return make_view(t, {given[0]}, op, {rest})")
-        else:
-            body.append(" return t")
-    else:
-        body.append(f" return call(op, {arguments})")
-    space["fast"] = {}
-    space["T"] = Tensor
-    exec(compile("\n".join(body), f"<flambeau {op.name}>", "exec"), space)
-    function = space[op.name]
-    function.__doc__, function.__module__ = op.__doc__, "torch"
-    return function
+                 " engine.load = load = engine.load + kind.weight", " if load > engine.bound: engine.flush('bound')",
+                 f" return make_view(t, {op.parameters[0].name}, _op, {rest})" if op.view else " return t"]
+    return "\n".join([f"def {op.name}({', '.join(heads)}):", *body]), names
 
 
 def store(op: Op, fast: dict, args: tuple) -> Any:
@@ -275,12 +288,16 @@ def copy_into(out: Any, result: Any) -> Any:
 
 def in_place(op: Op | Composite) -> Callable:
     """The method `name_`: computes, then writes to its own tensor."""
+    # a gradient that reads the old value is given one that the write does not mark as changed
+    reads = not isinstance(op, Op) or any(op.parameters[0].name in names for names in op.reads.values())
+
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         check_writable(self)
+        source = registry["clone"](self) if reads and mode.grad and self._node.spec.requires_grad else self
         if isinstance(op, Op):
-            node = call(op, op.bind(self, *args, **kwargs))._node
+            node = call(op, op.bind(source, *args, **kwargs))._node
         else:
-            node = op.function(self, *args, **kwargs)._node
+            node = op.function(source, *args, **kwargs)._node
         return write(self, node, op.name)
     method.__name__, method.__doc__ = op.name + "_", op.__doc__
     return method
@@ -301,7 +318,7 @@ def install(spaces: dict[str, dict[str, Any]]) -> None:
     """Puts every operation under its public names: `spaces` maps "torch", "nn.functional", ... to namespaces."""
     for name, op in registry.items():
         if isinstance(op, Op):
-            op.public = public(op, "out" in op.api)
+            op.public = public(op)
             function: Any = op.public
         else:
             function = with_out(op) if "out" in op.api else op.function

@@ -62,10 +62,14 @@ def _windows(x: np.ndarray, size: Sequence[int], stride: Sequence[int], dilation
     return seen[(..., *steps)]
 
 
+_OURS = ("bool", "int", "float", "long", "ulong")
+
+
 def namespace() -> types.ModuleType:
     """The array namespace `xp` that kernels are written against: NumPy's names and the few it lacks."""
     xp = types.ModuleType("xp")
-    xp.__dict__.update({name: getattr(np, name) for name in np.__all__ if name not in ("bool", "long", "ulong", "int", "float")})
+    loaded = vars(np)                       # getattr would import f2py, testing and others that NumPy loads at first use
+    xp.__dict__.update({name: loaded[name] for name in np.__all__ if name in loaded and name not in _OURS})
     xp.linalg, xp.fft, xp.special = np.linalg, np.fft, _Lazy(_special)  # type: ignore[attr-defined]
     xp.at_set, xp.at_add, xp.windows = _at_set, _at_add, _windows  # type: ignore[attr-defined]
     xp.at_reduce = _at_reduce  # type: ignore[attr-defined]

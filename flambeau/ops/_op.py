@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterable
@@ -16,35 +17,53 @@ NUMBERS = (bool, int, float, complex)
 _LIFTED = frozenset(NUMBERS)
 
 
+def named(rule: Callable) -> tuple[str, ...]:
+    """The names of a rule's parameters."""
+    code = inspect.unwrap(rule).__code__            # a rule wrapped in checks has the parameters of the one inside
+    return code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
+
+
 def by_name(rule: Callable) -> Callable[[dict], Any]:
     """`rule` as a function of a dict: it is given exactly the values that its parameters name; `x_spec` is the Spec of `x`."""
-    names = tuple(inspect.signature(rule).parameters)
+    names = named(rule)
     if any(n.endswith("_spec") for n in names):
         return lambda env: rule(*[env[n[:-5]].spec if n.endswith("_spec") else env[n] for n in names])
     return lambda env: rule(*[env[n] for n in names])
 
 
+REQUIRED = inspect.Parameter.empty
+
+
 class Parameter:
     """One parameter of an operation: its name, whether it is an operand (annotated T) or a sequence of operands (Ts)."""
-    __slots__ = ("name", "operand", "sequence", "static", "default", "kind")
+    __slots__ = ("name", "operand", "sequence", "static", "default", "keyword")
 
-    def __init__(self, p: inspect.Parameter, static: Iterable[str]) -> None:
-        self.name, self.default, self.kind = p.name, p.default, p.kind
-        self.operand, self.sequence = p.annotation in ("T", "Ts"), p.annotation == "Ts"
-        self.static = p.name in static
+    def __init__(self, name: str, annotation: Any, default: Any, keyword: bool, static: Iterable[str]) -> None:
+        self.name, self.default, self.keyword = name, default, keyword
+        self.operand, self.sequence = annotation in ("T", "Ts"), annotation == "Ts"
+        self.static = name in static
 
 
-def make_binder(signature: inspect.Signature, name: str) -> Callable[..., tuple]:
-    """A function that puts its arguments into the order of the signature; written as source, as it is called for every operation."""
-    shown, last = [], inspect.Parameter.POSITIONAL_OR_KEYWORD
-    for p in signature.parameters.values():
-        if p.kind is inspect.Parameter.KEYWORD_ONLY and last is not inspect.Parameter.KEYWORD_ONLY:
+def parameters_of(body: Callable, static: Iterable[str]) -> tuple[Parameter, ...]:
+    """The parameters of a kernel after `xp`. (inspect.signature is too slow for some hundred operations at import.)"""
+    code, notes = body.__code__, body.__annotations__
+    plain = code.co_varnames[1:code.co_argcount]
+    defaults = body.__defaults__ or ()                # type: ignore[attr-defined]
+    known = {**dict(zip(plain[len(plain) - len(defaults):], defaults, strict=True)), **(body.__kwdefaults__ or {})}  # type: ignore[attr-defined]
+    words = code.co_varnames[code.co_argcount:code.co_argcount + code.co_kwonlyargcount]
+    return tuple([Parameter(n, notes.get(n), known.get(n, REQUIRED), n in words, static) for n in (*plain, *words)])
+
+
+def heads_of(parameters: Iterable[Parameter]) -> tuple[list[str], dict[str, Any]]:
+    """A parameter list as source, and the names that its defaults go by."""
+    shown: list[str] = []
+    space: dict[str, Any] = {}
+    for i, p in enumerate(parameters):
+        if p.keyword and "*" not in shown:
             shown.append("*")
-        last = p.kind
-        shown.append(p.name if p.default is p.empty else f"{p.name}=_default_{p.name}")
-    space = {f"_default_{p.name}": p.default for p in signature.parameters.values()}
-    exec(f"def {name}({', '.join(shown)}): return ({', '.join(signature.parameters)},)", space)
-    return space[name]
+        shown.append(p.name if p.default is REQUIRED else f"{p.name}=_d{i}")
+        space[f"_d{i}"] = p.default
+    return shown, space
 
 
 class Op:
@@ -61,13 +80,10 @@ class Op:
                  number_first: bool = False, inline: str | None = None) -> None:
         self.name = self.__name__ = body.__name__
         self.__doc__, self.body, self.cases, self.wrong = body.__doc__, body, list(cases), list(wrong)
-        _, *rest = inspect.signature(body).parameters.values()
-        self.parameters = tuple(Parameter(p, static.split()) for p in rest)
-        self.__signature__ = inspect.Signature([p.replace(annotation=p.empty) for p in rest])
-        self.bind = make_binder(self.__signature__, self.name)
+        self.parameters = parameters_of(body, static.split())
         self.rule = by_name(rule) if rule is not None else None
         self.view, self.put, self.checks, self.upcast, self.eager = view, put, checks, upcast, eager
-        self.keywords = {i: p.name + "=" for i, p in enumerate(self.parameters) if p.kind is inspect.Parameter.KEYWORD_ONLY}
+        self.keywords = {i: p.name + "=" for i, p in enumerate(self.parameters) if p.keyword}
         operands = [p.name for p in self.parameters if p.operand]
         self.promote = frozenset(operands if promote is True else promote.split() if promote else ())
         self.to_float = by_name(to_float) if callable(to_float) else to_float
@@ -85,12 +101,23 @@ class Op:
             raise ValueError(f"operation {self.name} is defined twice")
         registry[self.name] = self
 
+    @functools.cached_property
+    def bind(self) -> Callable[..., tuple]:
+        """Puts arguments into the order of the signature; written as source when first needed."""
+        shown, space = heads_of(self.parameters)
+        exec(f"def {self.name}({', '.join(shown)}): return ({', '.join(p.name for p in self.parameters)},)", space)
+        return space[self.name]
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.bind)
+
     def grad(self, **rules: Callable) -> None:
         """Attaches gradient rules by the name of the operand; each names what it needs of `g`, `out` and the parameters."""
         for name, rule in rules.items():
             if not any(p.name == name for p in self.parameters):
                 raise ValueError(f"{self.name} has no operand {name}")
-            self.grads[name], self.reads[name] = by_name(rule), tuple(inspect.signature(rule).parameters)
+            self.grads[name], self.reads[name] = by_name(rule), named(rule)
 
     def lower(self, backend: str) -> Callable[[Callable], Callable]:
         """Decorator: a kernel for one backend, where the body is not good enough. Same parameters as the body."""
@@ -269,12 +296,15 @@ class Composite:
     def __init__(self, function: Callable, api: str, alias: str, cases: Iterable[tuple], wrong: Iterable) -> None:
         self.name = self.__name__ = function.__name__
         self.function, self.__doc__, self.cases, self.wrong = function, function.__doc__, list(cases), list(wrong)
-        self.__signature__ = inspect.signature(function)
         self.api, self.alias = api.split(), alias.split()
         self.where = (function.__code__.co_filename, function.__code__.co_firstlineno)
         if self.name in registry:
             raise ValueError(f"operation {self.name} is defined twice")
         registry[self.name] = self
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
