@@ -28,6 +28,14 @@ def _check_alpha(result: Spec, alpha: Any) -> None:
         raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
 
 
+def _multiple(xp: Any, alpha: Any, value: Any, beside: Any) -> Any:
+    """`alpha * value`, around the end of the range for integers."""
+    if _number_kind(xp, value, beside) not in "iu":
+        return alpha * value
+    dtype = (value if hasattr(value, "dtype") else beside).dtype
+    return xp.asarray(alpha).astype(dtype) * xp.asarray(value).astype(dtype)
+
+
 def _added(input: Spec, other: Spec, alpha: Any) -> Spec:
     _check_alpha(input, alpha)
     return broadcast(input, other)
@@ -36,7 +44,7 @@ def _added(input: Spec, other: Spec, alpha: Any) -> Spec:
 @op(_added, promote="input other", number_first=True, api=ARITHMETIC, inline="{input} + {other}", grad=dict(input=lambda g: g, other=lambda g, alpha: g if alpha == 1 else g * conj(alpha)))
 def add(xp, input: T, other: T, *, alpha=1):
     """`input + alpha * other`, broadcast to a common shape."""
-    return input + (other if type(alpha) is int and alpha == 1 else alpha * other)
+    return input + (other if type(alpha) is int and alpha == 1 else _multiple(xp, alpha, other, input))
 
 
 def _subtracted(input: Spec, other: Spec, alpha: Any, given: tuple) -> Spec:
@@ -52,13 +60,13 @@ def _subtracted(input: Spec, other: Spec, alpha: Any, given: tuple) -> Spec:
     grad=dict(input=lambda g: g, other=lambda g, alpha: -g if alpha == 1 else g * conj(-alpha)))
 def sub(xp, input: T, other: T, *, alpha=1):
     """`input - alpha * other`, broadcast to a common shape."""
-    return input - (other if type(alpha) is int and alpha == 1 else alpha * other)
+    return input - (other if type(alpha) is int and alpha == 1 else _multiple(xp, alpha, other, input))
 
 
 @op(_subtracted, promote="input other", api="torch", grad=dict(other=lambda g: g, input=lambda g, alpha: g * conj(-alpha)))
 def rsub(xp, input: T, other: T, *, alpha=1):
     """`other - alpha * input`, broadcast to a common shape."""
-    return other - (input if type(alpha) is int and alpha == 1 else alpha * input)
+    return other - (input if type(alpha) is int and alpha == 1 else _multiple(xp, alpha, input, other))
 
 
 @op(broadcast, promote=True, number_first=True, api=ARITHMETIC, alias="multiply", inline="{input} * {other}",

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import math
 
-from ._checks import refusing, tensors_only
+from ._checks import flat_other, refusing, tensors_only
 from ._op import S, T, op
 from ._rules import broadcast, same
 from .elementwise import conj, rsqrt
@@ -59,7 +59,7 @@ def cosh(xp, input: T):
     return xp.cosh(input)
 
 
-@op(same, promote=True, to_float=True, api=UNARY, grad=lambda g, out: g * conj(1 - out * out))
+@op(same, promote=True, to_float=True, api=UNARY, alias="nn.functional.tanh", grad=lambda g, out: g * conj(1 - out * out))
 def tanh(xp, input: T):
     """Hyperbolic tangent of each element."""
     return xp.tanh(input)
@@ -152,7 +152,8 @@ def copysign(xp, input: T, other: T):
     return xp.copysign(input, other)
 
 
-@op(tensors_only("nextafter", refusing("bic", "nextafter_cpu", broadcast)), promote=True, api=UNARY, upcast=False)
+@op(tensors_only("nextafter", refusing("bic", "nextafter_cpu", broadcast)), promote=True, api=UNARY, upcast=False, grad=dict(
+    input=lambda g: g, other=lambda g, other_spec: flat_other(g, other_spec)))
 def nextafter(xp, input: T, other: T):
     """The number next to `input` in the direction of `other`."""
     return xp.nextafter(input, other)
