@@ -5,7 +5,7 @@ from .. import dtypes
 from ..graph import Spec
 from ._op import S, T, composite, op
 from ._rules import broadcast, floating, title
-from .activation import _leaky_relu, no_bool, overwrite, relu_backward
+from .activation import no_bool, overwrite, relu_backward
 from .core import filled
 
 WIDE = S(2, 3, low=-4, high=4)
@@ -164,7 +164,7 @@ def threshold_(input, threshold, value):
     return overwrite(input, _threshold, threshold, value)
 
 
-# ---- slopes that are learnt, and their random kin
+# ---- slopes that are learnt
 
 def _prelu_to_input(g, input, weight):
     above = relu_backward(g, input)
@@ -199,24 +199,3 @@ def prelu(input, weight):
     elif weight.ndim and input.ndim == 0:
         weight = weight.reshape(())
     return _prelu(input, weight)
-
-
-def _middle(lower, upper, training):
-    if lower > upper:
-        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
-    if training:
-        raise NotImplementedError("rrelu: random slopes (training=True) are not supported")
-    return (lower + upper) / 2
-
-
-@composite("torch nn.functional", cases=[(WIDE,)])
-def rrelu(input, lower=1 / 8, upper=1 / 3, training=False, inplace=False):
-    """leaky_relu with the slope between `lower` and `upper`: their mean when not training. Xu et al., arXiv 1505.00853."""
-    slope = _middle(lower, upper, training)
-    return overwrite(input, _leaky_relu, slope) if inplace else _leaky_relu(input, slope)
-
-
-@composite("torch nn.functional", cases=[(WIDE,)])
-def rrelu_(input, lower=1 / 8, upper=1 / 3, training=False):
-    """As rrelu, written to `input`."""
-    return overwrite(input, _leaky_relu, _middle(lower, upper, training))
