@@ -5,17 +5,21 @@ import itertools
 
 from .. import dtypes
 from ..graph import Spec
+from ._checks import TITLES
 from ._op import S, T, composite, op, registry
 from ._rules import wrap
 from .core import counted, filled
 from .elementwise import conj
-from .reduction import _others_grad, _prod_others, is_tensor, real_only
+from .reduction import _others_grad, _prod_others, is_tensor, ordered
 
 
-def running(input: Spec, dim, dtype) -> Spec:
-    """As the operand; integers and bool are accumulated as int64."""
-    wrap(dim, input.ndim)
-    return input.like(dtype=dtype or (dtypes.int64 if input.dtype.category < dtypes.FLOATING else input.dtype))
+def _running(name: str):
+    def rule(input: Spec, dim, dtype) -> Spec:
+        wrap(dim, input.ndim)
+        if dtype is dtypes.bool_:
+            raise NotImplementedError(f'"{name}_out_cpu" not implemented for \'Bool\'')
+        return input.like(dtype=dtype or (dtypes.int64 if input.dtype.category < dtypes.FLOATING else input.dtype))
+    return rule
 
 
 def _started(input, dtype):
@@ -27,7 +31,7 @@ def _started(input, dtype):
     return input.astype(dtype.numpy).astype("float32") if dtype.half else input.astype(dtype.numpy)
 
 
-@op(running, api="torch method inplace out", grad=lambda g, dim: _reversed_cumsum(g, dim),
+@op(_running("cumsum"), api="torch method inplace out", grad=lambda g, dim: _reversed_cumsum(g, dim),
     cases=[(S(2, 3), 1), (S(2, 3), 0), (S(), 0), (S(4, dtype="bool"), 0)],
     wrong=[((S(2), 1), IndexError, "Dimension out of range")])
 def cumsum(xp, input: T, dim, *, dtype=None):
@@ -43,7 +47,7 @@ def _reversed_cumsum(xp, input: T, dim):
     return xp.flip(xp.cumsum(xp.flip(input, axis=dim), axis=dim, dtype=input.dtype), axis=dim) if input.ndim else input
 
 
-@op(running, api="torch method inplace out", grad=lambda g, input, dim: _cumprod_backward(g, input, dim),
+@op(_running("cumprod"), api="torch method inplace out", grad=lambda g, input, dim: _cumprod_backward(g, input, dim),
     cases=[(S(2, 3), 1), (S(2, 3), 0), (S(), 0)])
 def cumprod(xp, input: T, dim, *, dtype=None):
     """y_i = x_1 * ... * x_i along `dim`."""
@@ -105,7 +109,7 @@ def _cumprod_backward(xp, input: T, other: T, dim):
 def _extremes(name: str):
     def rule(input: Spec, dim) -> tuple:
         d = wrap(dim, input.ndim)
-        real_only(name, input)
+        ordered(name + "_cpu", input)
         if input.ndim and input.shape[d] == 0 and input.numel:
             raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
         return input.like(), input.like(dtype=dtypes.int64)
@@ -144,8 +148,7 @@ def cummin(xp, input: T, dim):
 def _log_running(input: Spec, dim) -> Spec:
     wrap(dim, input.ndim)
     if input.dtype.category < dtypes.FLOATING:
-        from .reduction import title
-        raise NotImplementedError(f'"logcumsumexp_out_cpu" not implemented for \'{title(input.dtype)}\'')
+        raise NotImplementedError(f'"logcumsumexp_out_cpu" not implemented for \'{TITLES[input.dtype.name]}\'')
     return input.like()
 
 

@@ -3,10 +3,12 @@ from __future__ import annotations
 
 import builtins
 import math
+from collections.abc import Callable
 from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
+from ._checks import TITLES
 from ._op import S, T, composite, op
 from ._rules import axes, reduced, wrap, wrap_all
 from .core import counted, filled
@@ -39,11 +41,6 @@ def over(dim: Any, ndim: int) -> Any:
 def count_over(s: Spec, dim: Any) -> int:
     """How many elements a reduction over `dim` brings together."""
     return math.prod([s.shape[d] for d in axes(dim, s.ndim)])
-
-
-def title(dtype: dtypes.dtype) -> str:
-    """PyTorch's spoken name of an integer type: Long, Int, ..."""
-    return {"int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}.get(dtype.name, dtype.name)
 
 
 def _summed(input: Spec, dim, keepdim, dtype) -> Spec:
@@ -84,7 +81,7 @@ def _averaged(input: Spec, dim, keepdim, dtype) -> Spec:
     if (dtype or input.dtype).category < dtypes.FLOATING:
         which = "Input" if dtype is None else "Optional"
         raise RuntimeError(f"mean(): could not infer output dtype. {which} dtype must be either a floating point or complex dtype. "
-                           f"Got: {title(dtype or input.dtype)}")
+                           f"Got: {TITLES[(dtype or input.dtype).name]}")
     return reduced(input, dim, keepdim).like(dtype=dtype)
 
 
@@ -115,7 +112,7 @@ def _without_nan(input):
 def nansum(input, dim=None, keepdim=False, *, dtype=None):
     """The sum of the elements that are not NaN."""
     if input.dtype.is_complex:
-        raise RuntimeError("nansum does not support complex inputs")
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     return sum(_without_nan(input), dim, keepdim, dtype=dtype)
 
 
@@ -123,7 +120,7 @@ def nansum(input, dim=None, keepdim=False, *, dtype=None):
 def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean of the elements that are not NaN."""
     if input.dtype.category < dtypes.FLOATING:
-        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {title(input.dtype)}")
+        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {TITLES[input.dtype.name]}")
     count = sum(input.isnan().logical_not(), dim, keepdim)
     return nansum(input, dim, keepdim, dtype=dtype) / count
 
@@ -200,27 +197,43 @@ def nonempty(name: str, input: Spec, dim: Any) -> None:
     if input.numel:
         return
     if dim is None or dim == ():
-        raise_type = RuntimeError if name in ("max", "min") else IndexError
-        raise raise_type(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
-                         "'dim' argument.")
+        if name in ("argmax()", "argmin()"):
+            raise IndexError(f"{name}: Expected reduction dim to be specified for input.numel() == 0.")
+        raise RuntimeError(f"{name}: Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                           "reduction dim with the 'dim' argument.")
     for d in wrap_all(dim, input.ndim):
         if input.ndim and input.shape[d] == 0:
-            raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+            raise IndexError(f"{name}: Expected reduction dim {d} to have non-zero size.")
 
 
-def _extreme(name: str):
+def _extreme(name: str, kernel: str):
     def rule(input: Spec, dim, keepdim) -> Spec:
         out = reduced(input, dim, keepdim)
         nonempty(name, input, dim)
-        real_only(name, input)
+        ordered(kernel, input)
         return out
     return rule
 
 
-def real_only(name: str, input: Spec) -> None:
-    """Raises PyTorch's error for complex numbers, which have no order."""
-    if input.is_complex:
-        raise RuntimeError(f"{name}(): does not support complex input")
+def ordered(kernel: str, input: Any, refused: str = "c") -> None:
+    """Raises PyTorch's error for complex numbers, which have no order (or for `refused`: b(ool), c(omplex)).
+
+    `kernel` is the message up to its end, or the name of PyTorch's kernel.
+    """
+    if "bifc"[input.dtype.category] in refused:
+        if "(" in kernel:
+            raise RuntimeError(f"{kernel}: does not support {'complex' if input.dtype.is_complex else 'bool'} input")
+        raise NotImplementedError(f'"{kernel}" not implemented for \'{TITLES[input.dtype.name]}\'')
+
+
+def largest(xp) -> Callable:
+    """The reduction to the largest element; NumPy's bare one spares a layer of Python."""
+    return xp.maximum.reduce if xp.host else xp.max
+
+
+def smallest(xp) -> Callable:
+    """The reduction to the smallest element."""
+    return xp.minimum.reduce if xp.host else xp.min
 
 
 def _shared(g, input, out, dim, keepdim):
@@ -229,19 +242,19 @@ def _shared(g, input, out, dim, keepdim):
     return kept(g, input.spec, dim, keepdim) * chosen / sum(chosen, dim, True)
 
 
-@op(_extreme("amax"), api="torch method out", grad=_shared,
+@op(_extreme("amax()", "max_values_cpu"), api="torch method out", grad=_shared,
     cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3, 4), (0, -1), True), (S(),)],
     wrong=[((S(0, 2), 0), IndexError, "to have non-zero size")])
 def amax(xp, input: T, dim=(), keepdim=False):
     """The largest element along `dim` (an int, several, or all). Equal ones share the gradient."""
-    return xp.max(input, axis=over(dim, input.ndim), keepdims=keepdim)
+    return largest(xp)(input, axis=over(dim, input.ndim), keepdims=keepdim)
 
 
-@op(_extreme("amin"), api="torch method out", grad=_shared,
+@op(_extreme("amin()", "min_values_cpu"), api="torch method out", grad=_shared,
     cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3, 4), (0, -1), True), (S(),)])
 def amin(xp, input: T, dim=(), keepdim=False):
     """The smallest element along `dim` (an int, several, or all). Equal ones share the gradient."""
-    return xp.min(input, axis=over(dim, input.ndim), keepdims=keepdim)
+    return smallest(xp)(input, axis=over(dim, input.ndim), keepdims=keepdim)
 
 
 def shared_all(g, input, out):
@@ -252,8 +265,8 @@ def shared_all(g, input, out):
 
 def _chosen_all(name: str):
     def rule(input: Spec) -> Spec:
-        nonempty(name, input, None)
-        real_only(name, input)
+        nonempty(name + "()", input, None)
+        ordered(name + "_all", input)
         return input.like(())
     return rule
 
@@ -261,13 +274,13 @@ def _chosen_all(name: str):
 @op(_chosen_all("max"), api="", shown="Max", grad=shared_all)
 def _max_all(xp, input: T):
     """The largest element of all."""
-    return xp.max(input)
+    return largest(xp)(input, axis=None)
 
 
 @op(_chosen_all("min"), api="", shown="Min", grad=shared_all)
 def _min_all(xp, input: T):
     """The smallest element of all."""
-    return xp.min(input)
+    return smallest(xp)(input, axis=None)
 
 
 def placed(g, indices, input_spec: Spec, dim: int, keepdim: bool = True):
@@ -282,7 +295,7 @@ def placed(g, indices, input_spec: Spec, dim: int, keepdim: bool = True):
 def _chosen(name: str):
     def rule(input: Spec, dim, keepdim) -> tuple:
         d = wrap(dim, input.ndim)
-        real_only(name, input)
+        ordered(name, input)
         nonempty(name, input, d)
         out = reduced(input, d, keepdim)
         return out, out.like(dtype=dtypes.int64)
@@ -299,19 +312,19 @@ def _select(choose, place, input, dim, keepdim):
     return choose(input, axis=dim, keepdims=keepdim), place(input, axis=dim, keepdims=keepdim)
 
 
-@op(_chosen("max"), api="", names="max: values indices", shown="Max", grad=_chosen_grad,
+@op(_chosen("max()"), api="", names="max: values indices", shown="Max", grad=_chosen_grad,
     cases=[(S(2, 3), 1), (S(2, 3), 0, True), (S(), 0)],
     wrong=[((S(0, 2), 0), IndexError, "to have non-zero size"), ((S(2), 1), IndexError, "Dimension out of range")])
 def _max_dim(xp, input: T, dim, keepdim=False):
     """The largest elements along `dim`, and where they are."""
-    return _select(xp.max, xp.argmax, input, dim, keepdim)
+    return _select(largest(xp), xp.argmax, input, dim, keepdim)
 
 
-@op(_chosen("min"), api="", names="min: values indices", shown="Min", grad=_chosen_grad,
+@op(_chosen("min()"), api="", names="min: values indices", shown="Min", grad=_chosen_grad,
     cases=[(S(2, 3), 1), (S(2, 3), 0, True), (S(), 0)])
 def _min_dim(xp, input: T, dim, keepdim=False):
     """The smallest elements along `dim`, and where they are."""
-    return _select(xp.min, xp.argmin, input, dim, keepdim)
+    return _select(smallest(xp), xp.argmin, input, dim, keepdim)
 
 
 @composite("torch method out")
@@ -342,7 +355,7 @@ def _range(input: Spec, dim, keepdim) -> tuple:
     if not input.numel and dim is None:
         raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
     nonempty("aminmax", input, dim)
-    real_only("aminmax", input)
+    ordered("aminmax_cpu", input)
     out = reduced(input, dim, keepdim)
     return out, out.like()
 
@@ -357,20 +370,20 @@ def _range_grad(g, input, out, dim, keepdim):
 def aminmax(xp, input: T, *, dim=None, keepdim=False):
     """The smallest and the largest element, of all or along `dim`."""
     axis = over(dim, input.ndim)
-    return xp.min(input, axis=axis, keepdims=keepdim), xp.max(input, axis=axis, keepdims=keepdim)
+    return smallest(xp)(input, axis=axis, keepdims=keepdim), largest(xp)(input, axis=axis, keepdims=keepdim)
 
 
 def _place(name: str):
     def rule(input: Spec, dim, keepdim) -> Spec:
         if dim is not None:
             wrap(dim, input.ndim)
-        real_only(name, input)
+        ordered(name, input, "bc")
         nonempty(name, input, dim)
         return reduced(input, dim, keepdim).like(dtype=dtypes.int64)
     return rule
 
 
-@op(_place("argmax"), api="torch method out",
+@op(_place("argmax()"), api="torch method out",
     cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3), 0, True), (S(),)],
     wrong=[((S(0),), IndexError, "Expected reduction dim to be specified")])
 def argmax(xp, input: T, dim=None, keepdim=False):
@@ -378,7 +391,7 @@ def argmax(xp, input: T, dim=None, keepdim=False):
     return xp.argmax(input, axis=over(dim, input.ndim), keepdims=keepdim)
 
 
-@op(_place("argmin"), api="torch method out",
+@op(_place("argmin()"), api="torch method out",
     cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3), 0, True), (S(),)])
 def argmin(xp, input: T, dim=None, keepdim=False):
     """Where the smallest element is: among all, counted row by row, or along `dim`. The first of equal ones."""
@@ -393,7 +406,7 @@ def _decided(input: Spec, dim, keepdim) -> Spec:
     cases=[(S(2, 3, dtype="bool"),), (S(2, 3, dtype="bool"), 1), (S(2, 3), (0, 1), True)])
 def any(xp, input: T, dim=None, keepdim=False):
     """Whether some element is not zero, along `dim` (an int, several, or all)."""
-    out = xp.any(input != 0, axis=over(dim, input.ndim), keepdims=keepdim)
+    out = xp.any(input if input.dtype == "bool" else input != 0, axis=over(dim, input.ndim), keepdims=keepdim)
     return out.astype("uint8") if input.dtype == "uint8" else out
 
 
@@ -401,7 +414,7 @@ def any(xp, input: T, dim=None, keepdim=False):
     cases=[(S(2, 3, dtype="bool"),), (S(2, 3, dtype="bool"), 1), (S(2, 3), (0, 1), True)])
 def all(xp, input: T, dim=None, keepdim=False):
     """Whether no element is zero, along `dim` (an int, several, or all)."""
-    out = xp.all(input != 0, axis=over(dim, input.ndim), keepdims=keepdim)
+    out = xp.all(input if input.dtype == "bool" else input != 0, axis=over(dim, input.ndim), keepdims=keepdim)
     return out.astype("uint8") if input.dtype == "uint8" else out
 
 

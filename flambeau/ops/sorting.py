@@ -6,13 +6,13 @@ from ..graph import Spec
 from ._op import S, T, composite, op
 from ._rules import reduced, wrap
 from .core import filled
-from .reduction import is_tensor, placed
+from .reduction import is_tensor, ordered, placed
 
 
 def _sorted(input: Spec, dim, descending, stable) -> tuple:
     wrap(dim, input.ndim)
     if input.is_complex:
-        raise RuntimeError("Sort does not support complex dtypes on CPU")
+        raise RuntimeError(" Sort does not support complex dtypes on CPU")
     return input.like(), input.like(dtype=dtypes.int64)
 
 
@@ -59,7 +59,8 @@ def msort(input):
 def _top(input: Spec, k, dim, largest, sorted) -> tuple:
     d = wrap(dim, input.ndim)
     if input.is_complex or input.dtype is dtypes.bool_:
-        raise RuntimeError(f"topk does not support {'complex' if input.is_complex else 'bool'} dtypes on CPU")
+        raise RuntimeError(f"{' topk' if input.is_complex else 'topk'} does not support {'complex' if input.is_complex else 'bool'} "
+                           "dtypes on CPU")
     if not 0 <= k <= (input.shape[d] if input.ndim else 1):
         raise RuntimeError("selected index k out of range")
     shape = [k if i == d else s for i, s in enumerate(input.shape)]
@@ -96,6 +97,7 @@ def _topk_numpy(xp, input, k, dim=-1, largest=True, sorted=True):
 
 def _ranked(input: Spec, k, dim, keepdim) -> tuple:
     d = wrap(dim, input.ndim)
+    ordered("kthvalue_cpu", input, "bc")
     if input.ndim and input.shape[d] == 0:
         raise IndexError(f"kthvalue(): Expected reduction dim {d} to have non-zero size.")
     if not 1 <= k <= (input.shape[d] if input.ndim else 1):
@@ -174,6 +176,7 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     """The distinct elements (or slices along `dim`) in ascending order; with them their places in the input's stead, and counts."""
     if dim is not None:
         wrap(dim, input.ndim)
+    ordered("unique" if dim is None else "unique_dim", input)
     return _asked(_unique(input, dim), return_inverse, return_counts)
 
 
@@ -182,6 +185,7 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
     """One of each run of equal elements (or slices along `dim`); with them their places in the input's stead, and counts."""
     if dim is not None:
         wrap(dim, input.ndim)
+    ordered("unique" if dim is None else "unique_dim", input)
     return _asked(_runs(input, dim), return_inverse, return_counts)
 
 

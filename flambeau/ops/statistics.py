@@ -17,10 +17,10 @@ from .sorting import at_rank, sort
 def _deviation(name: str, both: bool = False):
     def rule(input: Spec, dim, correction, keepdim):
         if input.dtype.category < dtypes.FLOATING:
-            raise RuntimeError(f"{name} only support floating point and complex dtypes")
+            raise RuntimeError(f"{name if both else 'std and var'} only support floating point and complex dtypes")
         out = reduced(input, dim, keepdim)
         if count_over(input, dim) - correction <= 0 and out.numel:
-            warnings.warn(f"{name.split()[0]}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
+            warnings.warn(f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
                           "(input numel divided by output numel).", UserWarning, stacklevel=2)
         real = out.like(dtype=input.dtype.to_real())
         return (real, out) if both else real
@@ -43,17 +43,19 @@ def _std_grad(g, input, out, dim, correction, keepdim):
 def _spread(xp, input, dim, correction, keepdim):
     """Variance and mean."""
     axis = over(dim, input.ndim)
-    middle = xp.mean(input, axis=axis, keepdims=True)
+    add = xp.add.reduce if xp.host else xp.sum
+    middle = add(input, axis=axis, keepdims=True)
+    middle = middle / (input.size // middle.size if middle.size and input.size else xp.nan)
     centred = input - middle
     square = centred * centred if input.dtype.kind != "c" else centred.real * centred.real + centred.imag * centred.imag
-    total = xp.sum(square, axis=axis, keepdims=keepdim)
+    total = add(square, axis=axis, keepdims=keepdim)
     count = input.size // middle.size if middle.size else 1
     free = count - correction
     square = total / free if free > 0 else total * xp.nan if free == 0 or not input.size else total / xp.zeros_like(total)
     return square, middle if keepdim else xp.reshape(middle, total.shape)
 
 
-@op(_deviation("std and var"), api="", shown="Var", static="correction", grad=_var_grad,
+@op(_deviation("var"), api="", shown="Var", static="correction", grad=_var_grad,
     cases=[(S(2, 3),), (S(2, 3), 1, 0), (S(2, 3), (0, 1), 1, True)],
     wrong=[((S(2, dtype="int64"),), RuntimeError, "only support floating point")])
 def _var(xp, input: T, dim=None, correction=1, keepdim=False):
@@ -61,7 +63,7 @@ def _var(xp, input: T, dim=None, correction=1, keepdim=False):
     return _spread(xp, input, dim, correction, keepdim)[0]
 
 
-@op(_deviation("std and var"), api="", shown="Std", static="correction", grad=_std_grad,
+@op(_deviation("std"), api="", shown="Std", static="correction", grad=_std_grad,
     cases=[(S(2, 3),), (S(2, 3), 1, 0), (S(2, 3), (0, 1), 1, True)])
 def _std(xp, input: T, dim=None, correction=1, keepdim=False):
     """The square root of the variance over `dim`."""
@@ -100,7 +102,7 @@ def _with_mean(first):
     return rule
 
 
-@op(_deviation("std and var", True), api="", shown="VarMean", static="correction",
+@op(_deviation("var_mean", True), api="", shown="VarMean", static="correction",
     grad=_with_mean(lambda g, input, out, dim, correction, keepdim: _var_grad(g, input, dim, correction, keepdim)),
     cases=[(S(2, 3),), (S(2, 3), 1, 0)])
 def _var_mean(xp, input: T, dim=None, correction=1, keepdim=False):
@@ -108,7 +110,7 @@ def _var_mean(xp, input: T, dim=None, correction=1, keepdim=False):
     return _spread(xp, input, dim, correction, keepdim)
 
 
-@op(_deviation("std and var", True), api="", shown="StdMean", static="correction", grad=_with_mean(_std_grad),
+@op(_deviation("std_mean", True), api="", shown="StdMean", static="correction", grad=_with_mean(_std_grad),
     cases=[(S(2, 3),), (S(2, 3), 1, 0)])
 def _std_mean(xp, input: T, dim=None, correction=1, keepdim=False):
     """Standard deviation and mean over `dim`."""
