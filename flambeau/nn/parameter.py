@@ -55,24 +55,68 @@ class Buffer(Tensor):
         return b
 
 
-class UninitializedParameter(Parameter):
-    """A parameter whose shape is decided by the first input of a lazy module."""
+_UNKNOWN = ("Can't access the shape of an uninitialized parameter or buffer. This error usually happens in `load_state_dict` when "
+            "trying to load an uninitialized parameter into an initialized one. Call `forward` to initialize the parameters before "
+            "accessing their attributes.")
 
-    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
-        import numpy as np
-        p = Parameter.__new__(cls, from_array(np.zeros((0,), np.float32)), requires_grad)
-        return p
+
+class _Uninitialized(Tensor):
+    """What has no shape yet; `materialize` gives it one, and makes it of the class `_becomes`."""
+    _becomes: type = Tensor
 
     def materialize(self, shape: tuple, device: Any = None, dtype: Any = None) -> None:
-        """Gives the parameter its shape; its class becomes Parameter."""
+        """Gives the tensor its shape; its class becomes the ordinary one."""
         from ..creation import empty
         needed = self.requires_grad
-        fresh = empty(tuple(shape), dtype=dtype or self.dtype)
-        self.__class__ = Parameter  # type: ignore[assignment]
+        fresh = empty(tuple(shape), dtype=dtype or self.dtype, device=device)
+        self.__class__ = self._becomes  # type: ignore[assignment]
         self._node = owned(self, fresh._node) if needed else fresh._node
 
+    @property
+    def shape(self) -> Any:
+        raise RuntimeError(_UNKNOWN)
+
     def __repr__(self, *, tensor_contents: Any = None) -> str:
-        return "<UninitializedParameter>"
+        return f"<{type(self).__name__}>"
+
+
+def _nothing(device: Any, dtype: Any) -> Tensor:
+    from ..creation import empty
+    return empty((0,), device=device, dtype=dtype)
+
+
+class UninitializedParameter(_Uninitialized, Parameter):
+    """A parameter whose shape is decided by the first input of a lazy module."""
+    _becomes = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
+        return Parameter.__new__(cls, _nothing(device, dtype), requires_grad)
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.requires_grad, dtype=self.dtype)
+        return memo[id(self)]
+
+
+class UninitializedBuffer(_Uninitialized):
+    """A buffer whose shape is decided by the first input of a lazy module."""
+    _becomes = Tensor
+
+    def __new__(cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True) -> Any:
+        b = object.__new__(cls)
+        b._node = _nothing(device, dtype)._node
+        b.persistent = persistent  # type: ignore[attr-defined]
+        return b
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(dtype=self.dtype)
+        return memo[id(self)]
+
+
+def is_lazy(param: Any) -> bool:
+    """Whether `param` has no shape yet."""
+    return isinstance(param, _Uninitialized)
 
 
 binding.HANDLES |= {Parameter, Buffer}

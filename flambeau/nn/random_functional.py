@@ -136,12 +136,13 @@ def _of_channels(input: Tensor, p: float, training: bool, inplace: bool, single:
 
 
 def _slopes(input: Tensor, lower: float, upper: float, generator: Any) -> Tensor:
-    """1 above zero, elsewhere a slope uniform in [lower, upper): only those are drawn, in order."""
+    """1 above zero, elsewhere a slope uniform in [lower, upper): only those are drawn, in order, in double precision."""
     value = np.ascontiguousarray(np.asarray(input._value()))
-    slope = np.ones(value.shape, value.dtype)
+    kind = np.float64 if value.dtype == np.float64 else np.float32
+    low, high = float(kind(lower)), float(kind(upper))
+    slope = np.ones(value.shape, kind)
     below = value <= 0
-    drawn = random.stream(generator)._uniform53(int(below.sum()))
-    slope[below] = (drawn * (upper - lower) + lower).astype(value.dtype)
+    slope[below] = random.stream(generator)._uniform53(int(below.sum())) * (high - low) + low
     return from_array(slope)
 
 
@@ -155,7 +156,7 @@ def _rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, traini
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if training:
-        return input * _slopes(input, lower, upper, generator)
+        return (input * _slopes(input, lower, upper, generator)).to(input.dtype)
     return SPACES["nn.functional"]["leaky_relu"](input, (lower + upper) / 2)
 
 

@@ -104,7 +104,11 @@ class State:
                 error_msgs.append(f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from checkpoint but '
                                   f"received {type(given)}")
                 continue
-            if hasattr(mine, "materialize") and tuple(mine.shape) == (0,) != tuple(given.shape):
+            if hasattr(given, "materialize"):           # a state without shapes, of a lazy module: nothing to copy
+                if not hasattr(mine, "materialize"):
+                    error_msgs.append(f'While copying the parameter named "{key}": it has no shape yet in the state dictionary.')
+                continue
+            if hasattr(mine, "materialize"):
                 with no_grad():
                     mine.materialize(given.shape)
             if mine.ndim == 0 and tuple(given.shape) == (1,):
