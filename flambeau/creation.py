@@ -1,4 +1,5 @@
 """Tensors from values: lists, numbers, arrays, other tensors; and filled ones."""
+
 from __future__ import annotations
 
 import operator
@@ -38,7 +39,12 @@ def _nested(data: Any) -> np.ndarray:
     """The array of nested sequences, whose lengths must agree."""
     shape: list[int] = []
     level: Any = data
-    while isinstance(level, (list, tuple)) or isinstance(level, (np.ndarray, Tensor)) and level.ndim or _is_sequence(level):
+    while (
+        isinstance(level, (list, tuple))
+        or isinstance(level, (np.ndarray, Tensor))
+        and level.ndim
+        or _is_sequence(level)
+    ):
         shape.append(len(level))
         if not len(level):
             break
@@ -47,7 +53,9 @@ def _nested(data: Any) -> np.ndarray:
     _flatten(data, tuple(shape), 0, flat)
     kind = _common(flat)
     if kind == "str":
-        raise TypeError(f"new(): invalid data type '{next(type(v).__name__ for v in flat if isinstance(v, (str, bytes)))}'")
+        raise TypeError(
+            f"new(): invalid data type '{next(type(v).__name__ for v in flat if isinstance(v, (str, bytes)))}'"
+        )
     try:
         array = np.array(flat, dtype=kind)
     except OverflowError:
@@ -56,7 +64,11 @@ def _nested(data: Any) -> np.ndarray:
 
 
 def _is_sequence(value: Any) -> bool:
-    return hasattr(value, "__len__") and hasattr(value, "__getitem__") and not isinstance(value, (str, bytes, dict, np.ndarray, Tensor, np.generic))
+    return (
+        hasattr(value, "__len__")
+        and hasattr(value, "__getitem__")
+        and not isinstance(value, (str, bytes, dict, np.ndarray, Tensor, np.generic))
+    )
 
 
 def _flatten(data: Any, shape: tuple, depth: int, into: list) -> None:
@@ -108,12 +120,16 @@ def _dtype_for(data: Any, array: np.ndarray) -> dtype:
         return dtypes.of_scalar(type(data))
     found = dtypes.dtype.by_numpy.get(array.dtype.newbyteorder("="))
     if found is None:
-        raise TypeError(f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types are: float64, float32, "
-                        "float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.")
+        raise TypeError(
+            f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types are: float64, float32, "
+            "float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool."
+        )
     return found
 
 
-def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Tensor:
     """A new leaf tensor with the elements of `data` (numbers, nested sequences, arrays, tensors), copied.
 
     Python floats become the default dtype, integers int64. Ragged sequences raise ValueError.
@@ -160,8 +176,12 @@ def legacy_tensor(cls: type, *args: Any, dtype: Any = None, device: Any = None) 
         sizes = tuple(args[0]) if args and isinstance(args[0], Size) else args
         for i, n in enumerate(sizes):
             if not isinstance(n, int):
-                raise TypeError(f"new() received an invalid combination of arguments - got ({', '.join(type(a).__name__ for a in args)})")
-        found = from_array(np.zeros(sizes if sizes else (0,), kind.numpy), s=spec(tuple(sizes) if sizes else (0,), kind))
+                raise TypeError(
+                    f"new() received an invalid combination of arguments - got ({', '.join(type(a).__name__ for a in args)})"
+                )
+        found = from_array(
+            np.zeros(sizes if sizes else (0,), kind.numpy), s=spec(tuple(sizes) if sizes else (0,), kind)
+        )
     return found if cls is Tensor else _as_class(cls, found)
 
 
@@ -180,7 +200,9 @@ def kind_of(given: Any) -> dtype:
     raise TypeError(f"argument 'dtype' must be torch.dtype, not {type(given).__name__}")
 
 
-def finished(value: np.ndarray, kind: dtype, device: Any = None, requires_grad: bool = False, out: Any = None) -> Tensor:
+def finished(
+    value: np.ndarray, kind: dtype, device: Any = None, requires_grad: bool = False, out: Any = None
+) -> Tensor:
     """A leaf around `value`, or `out` with its elements."""
     made = from_array(value, False, spec(value.shape, kind, resolve(device)))
     if out is not None:
@@ -198,22 +220,40 @@ def _sized(size: tuple, name: str = "zeros") -> tuple[int, ...]:
         if type(n) is not int:
             if not hasattr(n, "__index__"):
                 if i == 0:
-                    raise TypeError(f"{name}(): argument 'size' (position 1) must be tuple of ints, not {type(n).__name__}")
-                raise TypeError(f"{name}(): argument 'size' failed to unpack the object at pos {i + 1} with error \"type must be tuple of ints,"
-                                f"but got {type(n).__name__}\"")
+                    raise TypeError(
+                        f"{name}(): argument 'size' (position 1) must be tuple of ints, not {type(n).__name__}"
+                    )
+                raise TypeError(
+                    f"{name}(): argument 'size' failed to unpack the object at pos {i + 1} with error \"type must be tuple of ints,"
+                    f'but got {type(n).__name__}"'
+                )
             return tuple([operator.index(k) for k in size])
     return size
 
 
-def filled(size: tuple, value: Any, name: str, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-           requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None, names: Any = None) -> Tensor:
+def filled(
+    size: tuple,
+    value: Any,
+    name: str,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+    memory_format: Any = None,
+    names: Any = None,
+) -> Tensor:
     """A leaf of shape `size`, each element `value`."""
     kind = kind_of(dtype) if dtype is not None else out.dtype if out is not None else dtypes.default_dtype()
     shape = _sized(size, name)
     for n in shape:
         if n < 0:
-            raise RuntimeError(f"{name}: Dimension size must be non-negative." if name == "zeros" else
-                               f"Trying to create tensor with negative dimension {n}: {list(shape)}")
+            raise RuntimeError(
+                f"{name}: Dimension size must be non-negative."
+                if name == "zeros"
+                else f"Trying to create tensor with negative dimension {n}: {list(shape)}"
+            )
     made = np.zeros(shape, kind.numpy) if value == 0 else np.empty(shape, kind.numpy)
     if value != 0:
         made[...] = _fitting(value, kind)
@@ -263,12 +303,27 @@ def full(size: Any, fill_value: Any, **how: Any) -> Tensor:
     return filled((size,), fill_value, "full", **how)
 
 
-def like(input: Tensor, value: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-         memory_format: Any = None, pin_memory: bool = False) -> Tensor:
+def like(
+    input: Tensor,
+    value: Any,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """A leaf of the shape of `input`, each element `value`."""
     if not isinstance(input, Tensor):
         raise TypeError(f"zeros_like(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
-    return filled(tuple(input.shape), value, "full_like", dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+    return filled(
+        tuple(input.shape),
+        value,
+        "full_like",
+        dtype=dtype or input.dtype,
+        device=device or input.device,
+        requires_grad=requires_grad,
+    )
 
 
 def zeros_like(input: Tensor, **how: Any) -> Tensor:
@@ -294,7 +349,7 @@ def full_like(input: Tensor, fill_value: Any, **how: Any) -> Tensor:
 def empty_strided(size: Any, stride: Any, **how: Any) -> Tensor:
     """A tensor of the given shape, its elements not set to anything in particular; they lie in order, whatever `stride` says."""
     if len(size) != len(stride):
-        raise RuntimeError(f"mismatch in length of strides and shape")
+        raise RuntimeError("mismatch in length of strides and shape")
     return filled((tuple(size),), 0, "empty_strided", **how)
 
 
@@ -303,14 +358,30 @@ def empty_permuted(size: Any, physical_layout: Any, **how: Any) -> Tensor:
     return filled((tuple(size),), 0, "empty_permuted", **how)
 
 
-def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
-                  requires_grad: bool = False) -> Tensor:
+def scalar_tensor(
+    s: Any,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """A 0-d tensor of a number."""
     kind = kind_of(dtype) if dtype is not None else dtypes.default_dtype()
-    return filled(((),), s.item() if isinstance(s, Tensor) else s, "scalar_tensor", dtype=kind, device=device, requires_grad=requires_grad)
+    return filled(
+        ((),),
+        s.item() if isinstance(s, Tensor) else s,
+        "scalar_tensor",
+        dtype=kind,
+        device=device,
+        requires_grad=requires_grad,
+    )
 
 
-def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: Any = None, requires_grad: bool = False) -> Tensor:
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: Any = None, requires_grad: bool = False
+) -> Tensor:
     """`obj` as a tensor: itself if it is one already and nothing is to change, else a new one."""
     if isinstance(obj, Tensor):
         found = obj.to(dtype=dtype, device=device)
@@ -330,10 +401,16 @@ def frombuffer(buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, r
     if size == 0 or count == 0:
         raise ValueError("both buffer length (" + f"{size}) and count ({count}) must not be 0")
     if not 0 <= offset < size:
-        raise ValueError(f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes) minus 1")
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes) minus 1"
+        )
     if count < 0 and (size - offset) % item:
-        raise ValueError(f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of element size ({item})")
+        raise ValueError(
+            f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of element size ({item})"
+        )
     if count > 0 and offset + count * item > size:
-        raise ValueError(f"requested buffer length ({count} * {item} bytes) after offset ({offset} bytes) must not be greater than actual "
-                         f"buffer length ({size} bytes)")
+        raise ValueError(
+            f"requested buffer length ({count} * {item} bytes) after offset ({offset} bytes) must not be greater than actual "
+            f"buffer length ({size} bytes)"
+        )
     return finished(np.frombuffer(bytes(buffer), dtype.numpy, count, offset).copy(), dtype, None, requires_grad)

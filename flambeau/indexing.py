@@ -1,4 +1,5 @@
 """`x[key]` and `x[key] = value`, with all that PyTorch takes for a key: reading gives views where it can, writing goes through them."""
+
 from __future__ import annotations
 
 import operator
@@ -17,7 +18,7 @@ from .tensor import Tensor, from_array
 from .views import make_view, write
 
 _basic: Any = registry["_basic"]
-_record_basic: Any = None            # the recording form of `_basic`, once installed
+_record_basic: Any = None  # the recording form of `_basic`, once installed
 _new = object.__new__
 ONE = ((0, 1, 1),)
 
@@ -92,11 +93,14 @@ def _all_basic(key: tuple, shape: tuple) -> tuple | None:
         elif k is None:
             found.append(None)
         elif k is Ellipsis:
-            taken = sum(e is not None and e is not Ellipsis for e in key) if all(type(e) in (int, slice) or e is None or e is Ellipsis
-                                                                                 for e in key) else -1
+            taken = (
+                sum(e is not None and e is not Ellipsis for e in key)
+                if all(type(e) in (int, slice) or e is None or e is Ellipsis for e in key)
+                else -1
+            )
             if taken < 0 or taken > len(shape) or sum(e is Ellipsis for e in key) > 1:
                 return None
-            found += [(0, n, 1) for n in shape[at:at + len(shape) - taken]]
+            found += [(0, n, 1) for n in shape[at : at + len(shape) - taken]]
             at += len(shape) - taken
         else:
             return None
@@ -105,12 +109,14 @@ def _all_basic(key: tuple, shape: tuple) -> tuple | None:
 
 # ---- any key
 
+
 class Parts:
     """A key taken apart: a basic index, what to do to its result by tensors.
 
     `chosen` are 0-d integer tensors, each with the dimension that it picks from and takes away, in order; `indices` stand for dimensions of
     what is left: an index tensor or mask, or None for a whole dimension.
     """
+
     __slots__ = ("index", "chosen", "indices")
 
     def __init__(self, index: tuple, chosen: list, indices: list) -> None:
@@ -121,11 +127,20 @@ def _listed(key: Any) -> tuple:
     """The parts of a key. A list with sequences, slices or tensors in it counts as a tuple, as PyTorch still has it."""
     if type(key) is tuple:
         return key
-    if isinstance(key, list) and len(key) < 32 and any(isinstance(k, (Tensor, list, tuple, slice, np.ndarray, range)) or k is None or k is Ellipsis
-                                                       for k in key):
-        warnings.warn("Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use "
-                      "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], which "
-                      "will result either in an error or a different result", UserWarning, stacklevel=4)
+    if (
+        isinstance(key, list)
+        and len(key) < 32
+        and any(
+            isinstance(k, (Tensor, list, tuple, slice, np.ndarray, range)) or k is None or k is Ellipsis for k in key
+        )
+    ):
+        warnings.warn(
+            "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use "
+            "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], which "
+            "will result either in an error or a different result",
+            UserWarning,
+            stacklevel=4,
+        )
         return tuple(key)
     return (key,)
 
@@ -138,6 +153,7 @@ def _tensor_of(k: Any) -> Tensor:
         array = k if isinstance(k, np.ndarray) else None
         if array is None:
             from .creation import tensor
+
             found = tensor(k)
             if not found.numel() and found.dtype.is_floating_point:
                 found = tensor(k, dtype=dtypes.int64)
@@ -146,13 +162,23 @@ def _tensor_of(k: Any) -> Tensor:
     if found.dtype not in (dtypes.int64, dtypes.int32, dtypes.uint8, dtypes.bool_):
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
     if found.dtype is dtypes.uint8:
-        warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", UserWarning, stacklevel=5)
+        warnings.warn(
+            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+            UserWarning,
+            stacklevel=5,
+        )
         found = found != 0
     return found
 
 
 def _is_bool(k: Any) -> bool:
-    return k is True or k is False or isinstance(k, Tensor) and k._node.spec.dtype is dtypes.bool_ and not k._node.spec.ndim
+    return (
+        k is True
+        or k is False
+        or isinstance(k, Tensor)
+        and k._node.spec.dtype is dtypes.bool_
+        and not k._node.spec.ndim
+    )
 
 
 def parts_of(self: Tensor, key: Any) -> Parts:
@@ -168,7 +194,9 @@ def parts_of(self: Tensor, key: Any) -> Parts:
             if isinstance(k, str):
                 raise TypeError("new(): invalid data type 'str'")
             name = "numpy.bool" if isinstance(k, np.bool_) else type(k).__name__
-            raise IndexError(f"only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {name})")
+            raise IndexError(
+                f"only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {name})"
+            )
         else:
             items.append(operator.index(k))
     taken = 0
@@ -179,8 +207,10 @@ def parts_of(self: Tensor, key: Any) -> Parts:
             taken += 1
     if taken > len(shape):
         if not shape and len(items) == 1 and type(items[0]) is int:
-            raise IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim "
-                             "tensor to a number")
+            raise IndexError(
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim "
+                "tensor to a number"
+            )
         if not shape and len(items) == 1 and type(items[0]) is slice:
             raise IndexError("slice() cannot be applied to a 0-dim tensor.")
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
@@ -192,10 +222,10 @@ def _assembled(items: list, shape: tuple, free: int) -> Parts:
     index: list[Any] = []
     chosen: list[tuple[Any, int]] = []
     indices: list[Any] = []
-    at = 0                                             # the dimension of the tensor; len(indices) is that of the result
+    at = 0  # the dimension of the tensor; len(indices) is that of the result
     for k in items:
         if k is Ellipsis:
-            index += [(0, n, 1) for n in shape[at:at + free]]
+            index += [(0, n, 1) for n in shape[at : at + free]]
             indices += [None] * free
             at, free = at + free, 0
         elif k is None:
@@ -214,7 +244,7 @@ def _assembled(items: list, shape: tuple, free: int) -> Parts:
             index.append(k % shape[at])
             at += 1
         elif k.ndim == 0:
-            if k._node.value is not None:              # a number that is known
+            if k._node.value is not None:  # a number that is known
                 place = int(k.item())
                 if not -shape[at] <= place < shape[at]:
                     raise IndexError(f"index {place} is out of bounds for dimension {at} with size {shape[at]}")
@@ -227,8 +257,8 @@ def _assembled(items: list, shape: tuple, free: int) -> Parts:
             wide = k.ndim if k.dtype is dtypes.bool_ else 1
             if wide != 1 or k.dtype is dtypes.bool_:
                 _check_mask(k, shape, at)
-            index += [(0, n, 1) for n in shape[at:at + wide]]
-            indices += [k] + [Ellipsis] * (wide - 1)   # a mask stands for several dimensions
+            index += [(0, n, 1) for n in shape[at : at + wide]]
+            indices += [k] + [Ellipsis] * (wide - 1)  # a mask stands for several dimensions
             at += wide
     while indices and indices[-1] is None:
         indices.pop()
@@ -241,8 +271,10 @@ def _assembled(items: list, shape: tuple, free: int) -> Parts:
 def _check_mask(mask: Tensor, shape: tuple, at: int) -> None:
     for i, size in enumerate(mask.shape):
         if size != shape[at + i]:
-            raise IndexError(f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of the indexed tensor "
-                             f"{list(shape)} at index {at + i}")
+            raise IndexError(
+                f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of the indexed tensor "
+                f"{list(shape)} at index {at + i}"
+            )
 
 
 def _one_or_none(wanted: bool) -> Tensor:
@@ -265,10 +297,14 @@ def _mixed(self: Tensor, key: Any) -> Tensor:
     found = _viewed(self, parts)
     indices = _positions(found, parts.indices)
     node = found._node
-    known = node.value is not None and not (mode.grad and node.spec.requires_grad) and all(i is None or i._node.value is not None for i in indices)
+    known = (
+        node.value is not None
+        and not (mode.grad and node.spec.requires_grad)
+        and all(i is None or i._node.value is not None for i in indices)
+    )
     result = registry["_index"](found, indices)
     if known:
-        engine.force(result._node)                     # data on its way into a step is prepared outside of it
+        engine.force(result._node)  # data on its way into a step is prepared outside of it
     return result
 
 
@@ -287,12 +323,17 @@ def _positions(of: Tensor, indices: list) -> tuple:
 
 # ---- writing
 
+
 def setitem(self: Tensor, key: Any, value: Any) -> None:
     """Writes `value`, broadcast, to the elements at `key`."""
     value = _value(self, value)
     shape = self._node.spec.shape
     kind = type(key)
-    index = _all_basic(key if kind is tuple else (key,), shape) if kind in (int, slice, tuple) or key is None or key is Ellipsis else None
+    index = (
+        _all_basic(key if kind is tuple else (key,), shape)
+        if kind in (int, slice, tuple) or key is None or key is Ellipsis
+        else None
+    )
     if index is not None:
         return _put(self, index, value)
     parts = parts_of(self, key)
@@ -322,22 +363,33 @@ def _value(self: Tensor, value: Any) -> Any:
                 raise RuntimeError(f"value cannot be converted to type {_c_name(self.dtype)} without overflow")
         return value
     from .autograd.walk import type_name
+
     raise TypeError(f"can't assign a {type(value).__name__} to a torch.{type_name(self.dtype)}")
 
 
 def _c_name(kind: Any) -> str:
-    return {"float32": "float", "float64": "double", "float16": "at::Half", "bfloat16": "at::BFloat16"}.get(kind.name, kind.name + "_t")
+    return {"float32": "float", "float64": "double", "float16": "at::Half", "bfloat16": "at::BFloat16"}.get(
+        kind.name, kind.name + "_t"
+    )
 
 
 def _same_place(self: Tensor, index: tuple, value: Tensor) -> bool:
     """Whether `value` is the very view of `self` at `index`: what `x[key] += 1` assigns has been written already."""
     chain = value._chain
-    return bool(chain) and (value._base_tensor is self or value._base_tensor is self._base_tensor is not None) \
-        and len(chain) == len(self._chain) + 1 and chain[-1][0] is _basic and chain[-1][1] == (index,) and chain[:-1] == self._chain
+    return (
+        bool(chain)
+        and (value._base_tensor is self or value._base_tensor is self._base_tensor is not None)
+        and len(chain) == len(self._chain) + 1
+        and chain[-1][0] is _basic
+        and chain[-1][1] == (index,)
+        and chain[:-1] == self._chain
+    )
 
 
 def _put(self: Tensor, index: tuple, value: Any) -> None:
     """Writes at a basic index."""
+    if mode.grad and self.is_leaf and self.requires_grad:
+        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
     if isinstance(value, Tensor):
         if _same_place(self, index, value):
             return
@@ -359,12 +411,17 @@ def _fitted(value: Tensor, shape: tuple) -> Node:
         node, own = registry["_view"].record(node, own[extra:]), own[extra:]
     if len(own) > len(shape):
         from .autograd.walk import type_name
-        raise RuntimeError(f"expand(torch.{type_name(value.dtype)}{{{list(own)}}}, size={list(shape)}): the number of sizes provided "
-                           f"({len(shape)}) must be greater or equal to the number of dimensions in the tensor ({len(own)})")
+
+        raise RuntimeError(
+            f"expand(torch.{type_name(value.dtype)}{{{list(own)}}}, size={list(shape)}): the number of sizes provided "
+            f"({len(shape)}) must be greater or equal to the number of dimensions in the tensor ({len(own)})"
+        )
     for i in range(1, len(own) + 1):
         if own[-i] not in (1, shape[-i]):
-            raise RuntimeError(f"The expanded size of the tensor ({shape[-i]}) must match the existing size ({own[-i]}) at non-singleton "
-                               f"dimension {len(shape) - i}.  Target sizes: {list(shape)}.  Tensor sizes: {list(own)}")
+            raise RuntimeError(
+                f"The expanded size of the tensor ({shape[-i]}) must match the existing size ({own[-i]}) at non-singleton "
+                f"dimension {len(shape) - i}.  Target sizes: {list(shape)}.  Tensor sizes: {list(own)}"
+            )
     return node
 
 
@@ -378,7 +435,7 @@ def _put_at(target: Tensor, indices: list, value: Any) -> None:
     first = indices[0]
     single = value if not isinstance(value, Tensor) else value if value.ndim == 0 else None
     if single is not None and first is not None and first.dtype is dtypes.bool_ and len(indices) == max(first.ndim, 1):
-        mask = first._node                             # one value under one mask: no shape depends on what is true
+        mask = first._node  # one value under one mask: no shape depends on what is true
         if s.ndim > first.ndim:
             mask = registry["_view"].record(mask, (*mask.shape, *[1] * (s.ndim - first.ndim)))
         write(target, registry["masked_fill"].record(target._node, mask, _node(single)), "index_put_")
@@ -387,6 +444,7 @@ def _put_at(target: Tensor, indices: list, value: Any) -> None:
     given = _node(value)
     if type(given) is Node:
         from .ops.indexing import index_shape
+
         shape = index_shape(s, tuple([None if p is None else p.spec for p in places]))
         extra = len(given.shape) - len(shape)
         if extra > 0 and all(n == 1 for n in given.shape[:extra]):
@@ -395,8 +453,10 @@ def _put_at(target: Tensor, indices: list, value: Any) -> None:
 
 
 def _mismatch(s: Any, value: Tensor) -> RuntimeError:
-    return RuntimeError(f"Index put requires the source and destination dtypes match, got {title(s.dtype)} for the destination and "
-                        f"{title(value.dtype)} for the source.")
+    return RuntimeError(
+        f"Index put requires the source and destination dtypes match, got {title(s.dtype)} for the destination and "
+        f"{title(value.dtype)} for the source."
+    )
 
 
 def _node(value: Any) -> Any:

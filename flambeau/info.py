@@ -1,4 +1,5 @@
 """Questions about dtypes and tensors: limits of number types, promotion, the default type."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -21,7 +22,9 @@ class finfo:
         if not isinstance(kind, dtype):
             raise TypeError(f"finfo(): argument 'type' (position 1) must be torch.dtype, not {kind.__class__.__name__}")
         if kind.category < dtypes.FLOATING:
-            raise TypeError("torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'")
+            raise TypeError(
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
+            )
         limits: Any = ml_dtypes.finfo(kind.to_real().numpy) if kind.half else np.finfo(kind.to_real().numpy)
         self.bits, self.dtype = 8 * kind.to_real().itemsize, kind.to_real().name
         self.eps, self.max, self.min = float(limits.eps), float(limits.max), float(limits.min)
@@ -29,8 +32,10 @@ class finfo:
         self.resolution = float(f"1e-{int(limits.precision)}")
 
     def __repr__(self) -> str:
-        return (f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
-                f"smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, dtype={self.dtype})")
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
+            f"smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, dtype={self.dtype})"
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, finfo) and self.dtype == other.dtype
@@ -131,8 +136,12 @@ def set_default_dtype(d: dtype, /) -> None:
 def set_default_tensor_type(t: Any, /) -> None:
     """Makes the type of a tensor class, or of its name, the floating type of new tensors."""
     name = t if isinstance(t, str) else getattr(t, "__name__", str(t))
-    found = {"FloatTensor": dtypes.float32, "DoubleTensor": dtypes.float64, "HalfTensor": dtypes.float16,
-             "BFloat16Tensor": dtypes.bfloat16}.get(name.rpartition(".")[2])
+    found = {
+        "FloatTensor": dtypes.float32,
+        "DoubleTensor": dtypes.float64,
+        "HalfTensor": dtypes.float16,
+        "BFloat16Tensor": dtypes.bfloat16,
+    }.get(name.rpartition(".")[2])
     if found is None:
         raise TypeError(f"invalid type object: {name}")
     dtypes.set_default(found)
@@ -145,8 +154,12 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
 
 def result_type(tensor1: Any, tensor2: Any) -> dtype:
     """The type that arithmetic on two operands (tensors or numbers) has."""
-    return dtypes.result_type([t._node.spec if isinstance(t, Tensor) else spec((), dtypes.of_scalar(type(t)), weak=True)
-                               for t in (tensor1, tensor2)])
+    return dtypes.result_type(
+        [
+            t._node.spec if isinstance(t, Tensor) else spec((), dtypes.of_scalar(type(t)), weak=True)
+            for t in (tensor1, tensor2)
+        ]
+    )
 
 
 def can_cast(from_: dtype, to: dtype) -> bool:
@@ -168,6 +181,8 @@ def broadcast_shapes(*shapes: Any) -> Size:
         except RuntimeError:
             for j in range(1, 1 + min(len(before), len(given[i]))):
                 if 1 not in (before[-j], given[i][-j]) and before[-j] != given[i][-j]:
-                    raise RuntimeError(f"Attempting to broadcast a dimension of length {given[i][-j]} at -{j}! Mismatching argument at index {i} "
-                                       f"had {given[i]}; but expected shape should be broadcastable to {list(before)}") from None
+                    raise RuntimeError(
+                        f"Attempting to broadcast a dimension of length {given[i][-j]} at -{j}! Mismatching argument at index {i} "
+                        f"had {given[i]}; but expected shape should be broadcastable to {list(before)}"
+                    ) from None
     return Size(_common(*given))

@@ -1,4 +1,5 @@
 """Methods of tensors that no operation of the registry stands for: conversions by name, new tensors of the same sort, changes of shape in place."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -10,35 +11,86 @@ from .ops import registry
 from .tensor import Tensor
 from .views import check_writable, make_view, write
 
-CONVERSIONS = {"float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16, "int": dtypes.int32,
-               "long": dtypes.int64, "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8, "bool": dtypes.bool_,
-               "cfloat": dtypes.complex64, "cdouble": dtypes.complex128}
+CONVERSIONS = {
+    "float": dtypes.float32,
+    "double": dtypes.float64,
+    "half": dtypes.float16,
+    "bfloat16": dtypes.bfloat16,
+    "int": dtypes.int32,
+    "long": dtypes.int64,
+    "short": dtypes.int16,
+    "char": dtypes.int8,
+    "byte": dtypes.uint8,
+    "bool": dtypes.bool_,
+    "cfloat": dtypes.complex64,
+    "cdouble": dtypes.complex128,
+}
 
 
 def _conversion(kind: dtypes.dtype) -> Callable:
     def method(self: Tensor, memory_format: Any = None) -> Tensor:
         return self.to(kind)
+
     method.__doc__ = f"This tensor with elements of type {kind.name}; itself if they are already."
     return method
 
 
 def _new(value: int) -> Callable:
-    def method(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
-               pin_memory: bool = False, **named: Any) -> Tensor:
-        return filled(size or (named.pop("size", ()),), value, "new", dtype=dtype or self.dtype, device=device or self.device,
-                      requires_grad=requires_grad)
+    def method(
+        self: Tensor,
+        *size: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        layout: Any = None,
+        pin_memory: bool = False,
+        **named: Any,
+    ) -> Tensor:
+        return filled(
+            size or (named.pop("size", ()),),
+            value,
+            "new",
+            dtype=dtype or self.dtype,
+            device=device or self.device,
+            requires_grad=requires_grad,
+        )
+
     return method
 
 
-def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-             layout: Any = None, pin_memory: bool = False) -> Tensor:
+def new_full(
+    self: Tensor,
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """A tensor of the given shape, each element `fill_value`, of the dtype of this one."""
     number = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    return filled((size,), number, "new_full", dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+    return filled(
+        (size,),
+        number,
+        "new_full",
+        dtype=dtype or self.dtype,
+        device=device or self.device,
+        requires_grad=requires_grad,
+    )
 
 
-def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
-               pin_memory: bool = False) -> Tensor:
+def new_tensor(
+    self: Tensor,
+    data: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """A tensor with the elements of `data`, of the dtype of this one."""
     return tensor(data, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
 
@@ -56,6 +108,7 @@ def new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
 
 
 # ---- writing
+
 
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Makes every element `value`: a number, or a 0-d tensor."""
@@ -88,19 +141,24 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
         count = (self.numel() + step - 1) // step
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     part = filled(((count,),), value, "fill_diagonal_", dtype=self.dtype)
-    return write(self, registry["_strided_put"].record(self._node, part._node, (count,), (step,), 0, False), "fill_diagonal_")
+    return write(
+        self, registry["_strided_put"].record(self._node, part._node, (count,), (step,), 0, False), "fill_diagonal_"
+    )
 
 
 # ---- another shape in place
 
+
 def reshaped(t: Tensor, view: Tensor) -> Tensor:
     """Makes `t` be what its view `view` is. Other views of the same memory keep seeing it."""
     check_writable(t)
-    if t._base_tensor is None and not any(ref() is not None and ref() is not view for ref in t.__dict__.get("_views", ())):
+    if t._base_tensor is None and not any(
+        ref() is not None and ref() is not view for ref in t.__dict__.get("_views", ())
+    ):
         t._node = view._node
         t.__dict__.pop("_views", None)
         return t
-    if t._base_tensor is None:                         # its views need what it was: a tensor nobody sees takes its place
+    if t._base_tensor is None:  # its views need what it was: a tensor nobody sees takes its place
         root = object.__new__(Tensor)
         root._node = t._node
         for name in ("_views", "_views_limit", "_changes"):
@@ -121,6 +179,7 @@ def reshaped(t: Tensor, view: Tensor) -> Tensor:
 def _in_place(name: str) -> Callable:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return reshaped(self, getattr(Tensor, name)(self, *args, **kwargs))
+
     method.__name__ = name + "_"
     method.__doc__ = f"`{name}`, this tensor itself taking the new shape."
     return method
@@ -141,6 +200,3 @@ def install() -> None:
         setattr(Tensor, name + "_", _in_place(name))
     for function in (new_full, new_tensor, new_empty_strided, new, fill_, zero_, fill_diagonal_, as_strided_):
         setattr(Tensor, function.__name__, function)
-
-
-

@@ -1,4 +1,5 @@
 """Tensors of regular content: counted and spaced numbers, unit matrices, the coordinates of triangles."""
+
 from __future__ import annotations
 
 import math
@@ -21,8 +22,18 @@ def _kind(values: tuple, dtype: Any, out: Any) -> Any:
     return dtypes.int64 if all(isinstance(v, int) for v in values) else dtypes.default_dtype()
 
 
-def arange(*bounds: Any, start: Any = 0, end: Any = None, step: Any = 1, out: Any = None, dtype: Any = None, layout: Any = None,
-           device: Any = None, pin_memory: bool = False, requires_grad: bool = False) -> Tensor:
+def arange(
+    *bounds: Any,
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """The numbers start, start + step, ... before `end`: `arange(end)`, `arange(start, end)`, `arange(start, end, step)`.
 
     >>> import flambeau as torch
@@ -55,8 +66,17 @@ def arange(*bounds: Any, start: Any = 0, end: Any = None, step: Any = 1, out: An
     return finished(value.astype(kind.numpy), kind, device, requires_grad, out)
 
 
-def range_(start: Any, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-           requires_grad: bool = False) -> Tensor:
+def range_(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """The numbers start, start + step, ... up to and including `end`."""
     start, end = (0, start) if end is None else (start, end)
     if step == 0:
@@ -75,7 +95,11 @@ def _spaced(start: Any, end: Any, steps: int, kind: Any) -> np.ndarray:
     """`steps` numbers from `start` to `end`, each half counted from its own end, in the precision of `kind`."""
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
-    wide = kind.numpy if kind.category >= dtypes.FLOATING and not kind.half else np.dtype(np.float32 if kind.half else np.float64)
+    wide = (
+        kind.numpy
+        if kind.category >= dtypes.FLOATING and not kind.half
+        else np.dtype(np.float32 if kind.half else np.float64)
+    )
     if steps < 2:
         return np.full(steps, start, wide)
     first, last = wide.type(start), wide.type(end)
@@ -85,8 +109,18 @@ def _spaced(start: Any, end: Any, steps: int, kind: Any) -> np.ndarray:
     return np.concatenate([first + step * i[:half].astype(wide), last - step * (steps - 1 - i[half:]).astype(wide)])
 
 
-def linspace(start: Any, end: Any, steps: int, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-             pin_memory: bool = False, requires_grad: bool = False) -> Tensor:
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """`steps` numbers from `start` to `end`, both included, evenly spaced."""
     start, end = _number(start), _number(end)
     kind = kind_of(dtype) if dtype is not None else _space_kind(start, end)
@@ -109,19 +143,41 @@ def _cast(value: np.ndarray, kind: Any) -> np.ndarray:
     return value.astype(kind.numpy)
 
 
-def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, out: Any = None, dtype: Any = None, layout: Any = None,
-             device: Any = None, pin_memory: bool = False, requires_grad: bool = False) -> Tensor:
+def logspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    base: float = 10.0,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """`base` to the power of `steps` evenly spaced exponents from `start` to `end`."""
     start, end = _number(start), _number(end)
     kind = kind_of(dtype) if dtype is not None else _space_kind(start, end)
-    exponents = _spaced(*_ends(start, end, kind), int(steps), kind if kind.category >= dtypes.FLOATING else dtypes.float64)
+    exponents = _spaced(
+        *_ends(start, end, kind), int(steps), kind if kind.category >= dtypes.FLOATING else dtypes.float64
+    )
     with np.errstate(all="ignore"):
         value = np.power(np.asarray(base, exponents.dtype), exponents)
     return finished(_cast(value, kind), kind, device, requires_grad, out)
 
 
-def eye(n: int, m: int | None = None, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
-        requires_grad: bool = False) -> Tensor:
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """A matrix of `n` rows and `m` (or `n`) columns with ones on its diagonal, zeros elsewhere."""
     if n < 0:
         raise RuntimeError(f"n must be greater or equal to 0, got {n}")
@@ -138,14 +194,15 @@ def _triangle(found: tuple, row: int, col: int, dtype: Any, device: Any) -> Tens
     return finished(np.stack(found).astype(kind.numpy), kind, device, False, None)
 
 
-def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None) -> Tensor:
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None
+) -> Tensor:
     """The coordinates (2, n) of the lower triangle of a matrix, row by row."""
     return _triangle(np.tril_indices(max(row, 0), offset, max(col, 0)), row, col, dtype, device)
 
 
-def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None) -> Tensor:
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None
+) -> Tensor:
     """The coordinates (2, n) of the upper triangle of a matrix, row by row."""
     return _triangle(np.triu_indices(max(row, 0), offset, max(col, 0)), row, col, dtype, device)
-
-
-

@@ -1,4 +1,5 @@
 """Where views lie in the memory that they share: offset and strides, in elements, along a chain of view operations."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -39,7 +40,7 @@ def view_strides(shape: tuple, strides: tuple, wanted: tuple) -> tuple[int, ...]
     at = len(wanted) - 1
     count, base = 1, strides[-1]
     chunk = 1
-    for d in range(len(shape) - 1, -1, -1):            # runs of dimensions that lie in order together are cut anew
+    for d in range(len(shape) - 1, -1, -1):  # runs of dimensions that lie in order together are cut anew
         chunk *= shape[d]
         if d and (shape[d - 1] == 1 or strides[d - 1] == chunk * base):
             continue
@@ -79,7 +80,11 @@ def step(name: str, args: tuple, offset: int, strides: tuple, shape: tuple) -> t
     if name == "_expand":
         ahead = len(args[0]) - len(shape)
         wanted = tuple([shape[i - ahead] if n == -1 else n for i, n in enumerate(args[0])])
-        return offset, tuple([0 if i < ahead or shape[i - ahead] == 1 != n else strides[i - ahead] for i, n in enumerate(wanted)]), wanted
+        return (
+            offset,
+            tuple([0 if i < ahead or shape[i - ahead] == 1 != n else strides[i - ahead] for i, n in enumerate(wanted)]),
+            wanted,
+        )
     if name == "_basic":
         steps: list[int] = []
         sizes: list[int] = []
@@ -98,9 +103,10 @@ def step(name: str, args: tuple, offset: int, strides: tuple, shape: tuple) -> t
         return offset, (*steps, *strides[at:]), (*sizes, *shape[at:])
     if name == "_select_at":
         dim = args[1]
-        return offset, (*strides[:dim], *strides[dim + 1:]), (*shape[:dim], *shape[dim + 1:])
+        return offset, (*strides[:dim], *strides[dim + 1 :]), (*shape[:dim], *shape[dim + 1 :])
     if name == "_view":
         from .shape import resolved
+
         total = 1
         for n in shape:
             total *= n
@@ -108,8 +114,21 @@ def step(name: str, args: tuple, offset: int, strides: tuple, shape: tuple) -> t
         return offset, view_strides(shape, strides, wanted) or contiguous_strides(wanted), wanted
     if name == "_as_strided":
         size, stride, start = args
+        if not is_contiguous(shape, strides):
+            lies = [(c, n) for c, n, size_of in zip(contiguous_strides(shape), strides, shape, strict=True) if size_of > 1]
+            start, *moved = [translated(n, lies) for n in (start, *stride)]
+            stride = tuple(moved)
         return offset + start, stride, size
     return offset, contiguous_strides(shape), shape
+
+
+def translated(distance: int, lies: list[tuple[int, int]]) -> int:
+    """A distance between elements in order, as one between those that lie otherwise: `lies` has both strides of each dimension."""
+    total = 0
+    for ordered, actual in lies:
+        count, distance = divmod(distance, ordered)
+        total += count * actual
+    return total
 
 
 def viewable(t: Any, wanted: tuple) -> bool:

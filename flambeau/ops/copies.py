@@ -1,4 +1,5 @@
 """`torch.view_copy` and the like: what a view shows, as a tensor of its own."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -6,8 +7,12 @@ from typing import Any
 from . import core, joining, rearrange, shape
 from ._op import Composite, registry
 
-VIEWS = {core: ("detach",), joining: ("select", "split", "split_with_sizes", "unbind"), rearrange: ("as_strided", "diagonal", "unfold"),
-         shape: ("expand", "permute", "squeeze", "t", "transpose", "unsqueeze", "view")}
+VIEWS = {
+    core: ("detach",),
+    joining: ("select", "split", "split_with_sizes", "unbind"),
+    rearrange: ("as_strided", "diagonal", "unfold"),
+    shape: ("expand", "permute", "squeeze", "t", "transpose", "unsqueeze", "view"),
+}
 
 
 def _copying(name: str) -> Any:
@@ -16,6 +21,7 @@ def _copying(name: str) -> Any:
     def copying(input, *args, **kwargs):
         found = view(input, *args, **kwargs)
         return tuple([part.clone() for part in found]) if isinstance(found, tuple) else found.clone()
+
     copying.__name__ = name + "_copy"
     copying.__doc__ = f"What `{name}` shows of `input`, as a tensor of its own."
     return copying

@@ -1,4 +1,5 @@
 """Picking elements by position, and the same positions written: integers, slices, index tensors, masks."""
+
 from __future__ import annotations
 
 import math
@@ -40,17 +41,30 @@ def _name_of(kind: Any) -> str:
     return "Unsqueeze" if last is None else "Slice" if type(last) is tuple else "Select"
 
 
-@op(lambda input, index: input.like(basic_shape(input.shape, index)), api="", view=True, upcast=False, shown=_name_of,
+@op(
+    lambda input, index: input.like(basic_shape(input.shape, index)),
+    api="",
+    view=True,
+    upcast=False,
+    shown=_name_of,
     grad=lambda g, input_spec, index: _put_basic(filled(g, input_spec.shape, 0), g, index),
-    put=lambda input, value, index: _put_basic(input, value, index), cases=[(S(4, 3), ((1, 4, 2), None, 0))])
+    put=lambda input, value, index: _put_basic(input, value, index),
+    cases=[(S(4, 3), ((1, 4, 2), None, 0))],
+)
 def _basic(xp, input: T, index):
     """The part of `input` at a basic index."""
     return xp.asarray(input)[keyed(index)]
 
 
-@op(lambda input, index: input.like(), api="", upcast=False, shown="CopySlices", promote="value",
+@op(
+    lambda input, index: input.like(),
+    api="",
+    upcast=False,
+    shown="CopySlices",
+    promote="value",
     grad=dict(input=lambda g, index: _put_basic(g, 0, index), value=lambda g, index: _basic(g, index)),
-    cases=[(S(4, 3), S(2, 1), ((1, 4, 2), None, 0)), (S(4), 2.5, ((0, 2, 1),))])
+    cases=[(S(4, 3), S(2, 1), ((1, 4, 2), None, 0)), (S(4), 2.5, ((0, 2, 1),))],
+)
 def _put_basic(xp, input: T, value: T, index):
     """`input` with `value`, broadcast, at a basic index."""
     return xp.at_set(input, keyed(index), converted(xp, value, input.dtype))
@@ -75,7 +89,9 @@ def select(input, dim, index):
     dim = wrap(dim, input.ndim)
     size, index = input.shape[dim], int(index)
     if not -size <= index < size:
-        raise IndexError(f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}")
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}"
+        )
     return _basic(input, placed(input, dim, index % size))
 
 
@@ -104,6 +120,7 @@ def narrow_copy(input, dim, start, length):
 
 # ---- index tensors
 
+
 def check_indices(indices: tuple) -> None:
     """Raises PyTorch's error unless every index tensor holds integers."""
     for index in indices:
@@ -121,7 +138,9 @@ def index_shape(input: Spec, indices: tuple) -> tuple[int, ...]:
         common = broadcast_shapes(*[indices[i].shape for i in given])
     except RuntimeError:
         shapes = ", ".join(str(list(indices[i].shape)) for i in given)
-        raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}") from None
+        raise IndexError(
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
+        ) from None
     if math.prod(common) and any(input.shape[i] == 0 for i in given):
         raise IndexError("index is out of bounds for dimension with size 0")
     rest = [size for i, size in enumerate(input.shape) if i not in given]
@@ -135,19 +154,25 @@ def key_of(indices: tuple) -> tuple:
 
 def out_of_range(xp: Any, shape: tuple, indices: tuple) -> IndexError:
     """PyTorch's error for the first index tensor that holds a value out of range."""
-    for dim, index in enumerate(indices):
-        if index is not None:
-            bad = (index < -shape[dim]) | (index >= shape[dim])
-            if xp.any(bad):
-                return IndexError(f"index {int(xp.asarray(index)[bad].reshape(-1)[0])} is out of bounds for dimension {dim} "
-                                  f"with size {shape[dim]}")
+    given = [(shape[dim], index) for dim, index in enumerate(indices) if index is not None]
+    for place, (size, index) in enumerate(given):  # PyTorch counts the index tensors, not the dimensions
+        bad = (index < -size) | (index >= size)
+        if xp.any(bad):
+            return IndexError(
+                f"index {int(xp.asarray(index)[bad].reshape(-1)[0])} is out of bounds for dimension {place} with size {size}"
+            )
     return IndexError("index out of range")
 
 
-@op(lambda input, indices: input.like(index_shape(input, indices)), api="", upcast=False, checks=True,
+@op(
+    lambda input, indices: input.like(index_shape(input, indices)),
+    api="",
+    upcast=False,
+    checks=True,
     grad=lambda g, input_spec, indices: _index_put(filled(g, input_spec.shape, 0), indices, g, True),
     cases=[(S(4, 3, 2), (S(5, dtype="int64"), None, S(2, 1, dtype="int64", high=2)))],
-    wrong=[((S(4, 3), (S(5, dtype="int64", low=4, high=5),)), IndexError, "out of bounds")])
+    wrong=[((S(4, 3), (S(5, dtype="int64", low=4, high=5),)), IndexError, "out of bounds")],
+)
 def _index(xp, input: T, indices: Ts):
     """`input[indices]`: index tensors (broadcast together), None for dimensions taken whole."""
     if xp.host:
@@ -161,22 +186,35 @@ def _index(xp, input: T, indices: Ts):
 def _put_shape(input: Spec, indices: tuple, values: Spec, accumulate: bool) -> Spec:
     found = index_shape(input, indices)
     if values.dtype is not input.dtype and not values.weak:
-        raise RuntimeError(f"Index put requires the source and destination dtypes match, got {title(input.dtype)} for the destination and "
-                           f"{title(values.dtype)} for the source.")
+        raise RuntimeError(
+            f"Index put requires the source and destination dtypes match, got {title(input.dtype)} for the destination and "
+            f"{title(values.dtype)} for the source."
+        )
     try:
         fits = broadcast_shapes(found, values.shape) == found
     except RuntimeError:
         fits = False
     if not fits:
-        raise RuntimeError(f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing result of shape "
-                           f"{list(found)}")
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing result of shape "
+            f"{list(found)}"
+        )
     return input.like()
 
 
-@op(_put_shape, api="", checks=True, upcast=False, promote="values", shown="IndexPut",
-    grad=dict(input=lambda g, indices, accumulate: g if accumulate else _index_put(g, indices, 0, False),
-              values=lambda g, indices: _index(g, indices)),
-    cases=[(S(4, 3), (S(5, dtype="int64"),), S(5, 3), True), (S(4, 3), (None, S(2, dtype="int64")), 1.5, True)])
+@op(
+    _put_shape,
+    api="",
+    checks=True,
+    upcast=False,
+    promote="values",
+    shown="IndexPut",
+    grad=dict(
+        input=lambda g, indices, accumulate: g if accumulate else _index_put(g, indices, 0, False),
+        values=lambda g, indices: _index(g, indices),
+    ),
+    cases=[(S(4, 3), (S(5, dtype="int64"),), S(5, 3), True), (S(4, 3), (None, S(2, dtype="int64")), 1.5, True)],
+)
 def _index_put(xp, input: T, indices: Ts, values: T, accumulate):
     """`input` with `values`, broadcast, written to (or added at) the positions `indices`."""
     values = converted(xp, values, input.dtype)
@@ -193,7 +231,7 @@ def _index_put_numpy(np, input, indices, values, accumulate):
     input = np.array(input, order="C")
     places = np.arange(input.size).reshape(input.shape)
     try:
-        places = places[key_of(indices)]                # a place may come several times; flat, `add.at` is several times quicker
+        places = places[key_of(indices)]  # a place may come several times; flat, `add.at` is several times quicker
     except IndexError:
         raise out_of_range(np, input.shape, indices) from None
     add_at(np, input.reshape(-1), places, values)
@@ -215,9 +253,17 @@ def _select_put(input, value, index, dim):
     return _index_put(input, (*[None] * dim, index.reshape(1)), value.unsqueeze(dim), False)
 
 
-@op(lambda input, index, dim: input.like([s for i, s in enumerate(input.shape) if i != dim]), api="", upcast=False, checks=True, view=True,
-    shown="Select", put=_select_put, cases=[(S(4, 3), S(dtype="int64"), 1)],
-    grad=lambda g, input_spec, index, dim: _select_put(filled(g, input_spec.shape, 0), g, index, dim))
+@op(
+    lambda input, index, dim: input.like([s for i, s in enumerate(input.shape) if i != dim]),
+    api="",
+    upcast=False,
+    checks=True,
+    view=True,
+    shown="Select",
+    put=_select_put,
+    cases=[(S(4, 3), S(dtype="int64"), 1)],
+    grad=lambda g, input_spec, index, dim: _select_put(filled(g, input_spec.shape, 0), g, index, dim),
+)
 def _select_at(xp, input: T, index: T, dim):
     """The slice of `input` at the position `index` (0-d) of dimension `dim`, which goes."""
     place = int(index) if xp.host else index
@@ -246,8 +292,10 @@ def masked_indices(mask: Any, shape: tuple, at: int) -> list:
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
     for i, size in enumerate(mask.shape):
         if size != shape[at + i]:
-            raise IndexError(f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of the indexed tensor "
-                             f"{list(shape)} at index {at + i}")
+            raise IndexError(
+                f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of the indexed tensor "
+                f"{list(shape)} at index {at + i}"
+            )
     found = _true_places(mask)
     return list(found) if type(found) is tuple else [found]
 
@@ -261,6 +309,7 @@ def _true_places(xp, input: T):
 
 
 # ---- along one dimension
+
 
 def _indexed(input: Spec, dim: int, index: Spec) -> Spec:
     dim = wrap(dim, input.ndim)
@@ -281,10 +330,15 @@ def check_range(xp: Any, index: Any, size: int, name: str) -> None:
         raise IndexError("index out of range in self" if not name else f"{name}: index out of range")
 
 
-@op(_indexed, api="torch method out", upcast=False, checks=True,
+@op(
+    _indexed,
+    api="torch method out",
+    upcast=False,
+    checks=True,
     grad=lambda g, input_spec, dim, index: filled(g, input_spec.shape, 0).index_add(dim, index, g),
     cases=[(S(4, 3), 0, S(5, dtype="int64")), (S(4, 3), -1, S(2, dtype="int32"))],
-    wrong=[((S(4, 3), 0, S(2, dtype="int64", low=4, high=6)), IndexError, "index out of range in self")])
+    wrong=[((S(4, 3), 0, S(2, dtype="int64", low=4, high=6)), IndexError, "index out of range in self")],
+)
 def index_select(xp, input: T, dim, index: T):
     """The slices of `input` at the positions `index` (a vector) along `dim`; a position may come twice."""
     input = xp.asarray(input)
@@ -292,15 +346,25 @@ def index_select(xp, input: T, dim, index: T):
     return xp.take(input, xp.reshape(index, (-1,)), axis=dim) if input.ndim else input
 
 
-@op(lambda input, index: input.like(index.shape), api="", upcast=False, checks=True, shown="Take",
-    grad=lambda g, input_spec, index: _view(_index_put(filled(g, (input_spec.numel,), 0), (index,), g, True), input_spec.shape),
-    cases=[(S(4, 3), S(5, dtype="int64"))])
+@op(
+    lambda input, index: input.like(index.shape),
+    api="",
+    upcast=False,
+    checks=True,
+    shown="Take",
+    grad=lambda g, input_spec, index: _view(
+        _index_put(filled(g, (input_spec.numel,), 0), (index,), g, True), input_spec.shape
+    ),
+    cases=[(S(4, 3), S(5, dtype="int64"))],
+)
 def _take(xp, input: T, index: T):
     """The elements of `input`, read as flat, at the positions `index`."""
     flat = xp.reshape(input, (-1,))
     if xp.host and index.size and (xp.min(index) < -flat.size or xp.max(index) >= flat.size):
         bad = index[(index < -flat.size) | (index >= flat.size)]
-        raise IndexError(f"out of range: tried to access index {int(bad.reshape(-1)[0])} on a tensor of {flat.size} elements.")
+        raise IndexError(
+            f"out of range: tried to access index {int(bad.reshape(-1)[0])} on a tensor of {flat.size} elements."
+        )
     return flat[index]
 
 
@@ -320,35 +384,69 @@ def put(input, index, source, accumulate=False):
     if index.dtype is not dtypes.int64:
         raise RuntimeError(f"put_(): Expected a long tensor for index, but got {title(index.dtype)}")
     if input.dtype is not source.dtype:
-        raise RuntimeError(f"put_(): self and source expected to have the same dtype, but got self.dtype = {title(input.dtype)} and "
-                           f"source.dtype = {title(source.dtype)}")
+        raise RuntimeError(
+            f"put_(): self and source expected to have the same dtype, but got self.dtype = {title(input.dtype)} and "
+            f"source.dtype = {title(source.dtype)}"
+        )
     if math.prod(index.shape) != math.prod(source.shape):
-        raise IndexError(f"put_(): Expected source and index to have the same number of elements, but got source.numel() = "
-                         f"{math.prod(source.shape)}, index.numel() = {math.prod(index.shape)}")
+        raise IndexError(
+            f"put_(): Expected source and index to have the same number of elements, but got source.numel() = "
+            f"{math.prod(source.shape)}, index.numel() = {math.prod(index.shape)}"
+        )
     flat = _view(input, (-1,)) if math.prod(input.shape) else _view(input, (0,))
-    return _view(_index_put(flat, (_view(index, (math.prod(index.shape),)),), _view(source, (math.prod(source.shape),)), bool(accumulate)), tuple(input.shape))
+    return _view(
+        _index_put(
+            flat,
+            (_view(index, (math.prod(index.shape),)),),
+            _view(source, (math.prod(source.shape),)),
+            bool(accumulate),
+        ),
+        tuple(input.shape),
+    )
 
 
 # ---- masks
 
-C_NAMES = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "int16": "short int", "uint8": "unsigned char",
-           "int8": "signed char", "float16": "c10::Half", "bfloat16": "c10::BFloat16"}
+C_NAMES = {
+    "float32": "float",
+    "float64": "double",
+    "int64": "long int",
+    "int32": "int",
+    "int16": "short int",
+    "uint8": "unsigned char",
+    "int8": "signed char",
+    "float16": "c10::Half",
+    "bfloat16": "c10::BFloat16",
+}
 
 
 def _masked(input: Spec, mask: Spec, value: Spec) -> Spec:
     if mask.dtype is not dtypes.bool_:
-        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {C_NAMES.get(mask.dtype.name, mask.dtype.name)}")
+        raise RuntimeError(
+            f"masked_fill_ only supports boolean masks, but got mask with dtype {C_NAMES.get(mask.dtype.name, mask.dtype.name)}"
+        )
     if value.ndim:
-        raise RuntimeError(f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
+        raise RuntimeError(
+            f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+        )
     if value.is_complex and not input.is_complex:
-        raise RuntimeError(f"value cannot be converted to type {C_NAMES.get(input.dtype.name, input.dtype.name)} without overflow")
+        raise RuntimeError(
+            f"value cannot be converted to type {C_NAMES.get(input.dtype.name, input.dtype.name)} without overflow"
+        )
     return broadcast(input, mask)
 
 
-@op(_masked, api="torch method inplace", upcast=False, promote="value",
-    grad=dict(input=lambda g, mask: masked_fill(g, mask, 0), value=lambda g, mask: masked_fill(g, mask.logical_not(), 0)),
+@op(
+    _masked,
+    api="torch method inplace",
+    upcast=False,
+    promote="value",
+    grad=dict(
+        input=lambda g, mask: masked_fill(g, mask, 0), value=lambda g, mask: masked_fill(g, mask.logical_not(), 0)
+    ),
     cases=[(S(4, 3), S(3, dtype="bool", high=2), 2.0), (S(4, 3), S(4, 1, dtype="bool", high=2), S())],
-    wrong=[((S(4, 3), S(3), 1.0), RuntimeError, "boolean masks")])
+    wrong=[((S(4, 3), S(3), 1.0), RuntimeError, "boolean masks")],
+)
 def masked_fill(xp, input: T, mask: T, value: T):
     """`input` with `value` where `mask` is true, broadcast to a common shape."""
     return xp.where(mask, converted(xp, value, input.dtype), input)
@@ -358,31 +456,46 @@ def masked_fill(xp, input: T, mask: T, value: T):
 def masked_select(input, mask):
     """The elements of `input` where `mask` is true (both broadcast), as a vector. The length depends on values."""
     if mask.dtype is not dtypes.bool_:
-        raise RuntimeError(f"masked_select: expected BoolTensor for mask")
+        raise RuntimeError("masked_select: expected BoolTensor for mask")
     shape = broadcast_shapes(tuple(input.shape), tuple(mask.shape))
     found = masked_indices(_expand(mask, shape), shape, 0)
     return _index(_expand(input, shape), tuple(found)) if shape else _index(_view(input, (1,)), tuple(found))
 
 
-@op(lambda input, mask, source: broadcast(input, mask), api="", checks=True, upcast=False, shown="MaskedScatter",
-    grad=dict(input=lambda g, mask: masked_fill(g, mask, 0), source=lambda g, mask, source_spec: _gathered_masked(g, mask, source_spec.shape)),
-    cases=[(S(4, 3), S(4, 3, dtype="bool", high=2), S(12))])
+@op(
+    lambda input, mask, source: broadcast(input, mask),
+    api="",
+    checks=True,
+    upcast=False,
+    shown="MaskedScatter",
+    grad=dict(
+        input=lambda g, mask: masked_fill(g, mask, 0),
+        source=lambda g, mask, source_spec: _gathered_masked(g, mask, source_spec.shape),
+    ),
+    cases=[(S(4, 3), S(4, 3, dtype="bool", high=2), S(12))],
+)
 def _masked_scatter(xp, input: T, mask: T, source: T):
     """`input` with the elements of `source`, in order, where `mask` is true."""
     mask = xp.broadcast_to(mask, xp.broadcast_shapes(input.shape, mask.shape))
     order = xp.cumsum(xp.reshape(mask, (-1,))) - 1
     if xp.host and order.size and order[-1] >= source.size:
-        raise RuntimeError(f"masked_scatter: expected self and source to have same dtypes and source to have enough elements: "
-                           f"Number of elements of source < number of ones in mask")
+        raise RuntimeError(
+            "masked_scatter: expected self and source to have same dtypes and source to have enough elements: "
+            "Number of elements of source < number of ones in mask"
+        )
     if not source.size:
         return xp.broadcast_to(input, mask.shape)
     values = xp.reshape(source, (-1,))[xp.maximum(order, 0)]
     return xp.where(mask, xp.reshape(values, mask.shape), input)
 
 
-@op(lambda input, mask, shape: input.like(shape), api="", upcast=False,
+@op(
+    lambda input, mask, shape: input.like(shape),
+    api="",
+    upcast=False,
     grad=lambda g, mask, input_spec: _masked_scatter(filled(g, input_spec.shape, 0), mask, g),
-    cases=[(S(4, 3), S(4, 3, dtype="bool", high=2), (12,))])
+    cases=[(S(4, 3), S(4, 3, dtype="bool", high=2), (12,))],
+)
 def _gathered_masked(xp, input: T, mask: T, shape):
     """The elements of `input` where `mask` is true, in order, filled up with zeros to `shape`."""
     chosen = xp.reshape(xp.broadcast_to(mask, input.shape), (-1,))
@@ -397,5 +510,7 @@ def masked_scatter(input, mask, source):
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype.name}")
     if input.dtype is not source.dtype:
-        raise RuntimeError(f"masked_scatter: expected self and source to have same dtypes but got {title(input.dtype)} and {title(source.dtype)}")
+        raise RuntimeError(
+            f"masked_scatter: expected self and source to have same dtypes but got {title(input.dtype)} and {title(source.dtype)}"
+        )
     return _masked_scatter(input, mask, source)

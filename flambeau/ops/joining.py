@@ -1,4 +1,5 @@
 """Tensors put together, and taken apart into views."""
+
 from __future__ import annotations
 
 import itertools
@@ -34,8 +35,10 @@ def _joined(tensors: tuple, dim: int) -> Spec:
             raise RuntimeError(f"Tensors must have same number of dimensions: got {first.ndim} and {s.ndim}")
         for d, (size, expected) in enumerate(zip(s.shape, first.shape, strict=True)):
             if d != dim and size != expected:
-                raise RuntimeError(f"Sizes of tensors must match except in dimension {dim}. Expected size {expected} in dimension {d} but got "
-                                   f"size {size} for tensor number {i} in the list.")
+                raise RuntimeError(
+                    f"Sizes of tensors must match except in dimension {dim}. Expected size {expected} in dimension {d} but got "
+                    f"size {size} for tensor number {i} in the list."
+                )
         total += s.shape[dim]
     return first.like([total if d == dim else size for d, size in enumerate(first.shape)])
 
@@ -51,9 +54,19 @@ def _taken_apart(g, tensors, dim):
     return found
 
 
-@op(_joined, promote=True, api="torch out", alias="concat concatenate", upcast=False, grad=dict(tensors=_taken_apart),
+@op(
+    _joined,
+    promote=True,
+    api="torch out",
+    alias="concat concatenate",
+    upcast=False,
+    grad=dict(tensors=_taken_apart),
     cases=[((S(2, 3), S(4, 3)), 0), ((S(2, 3), S(2, 1), S(0)), -1)],
-    wrong=[(((S(2, 3), S(2, 4)), 0), RuntimeError, "Sizes of tensors must match"), (((S(2, 3), S(2)), 0), RuntimeError, "same number of dimensions")])
+    wrong=[
+        (((S(2, 3), S(2, 4)), 0), RuntimeError, "Sizes of tensors must match"),
+        (((S(2, 3), S(2)), 0), RuntimeError, "same number of dimensions"),
+    ],
+)
 def cat(xp, tensors: Ts, dim=0):
     """Tensors joined along `dim`; they agree in every other size. Empty vectors are left out."""
     kept = [t for t in tensors if t.ndim != 1 or t.shape[0]]
@@ -67,21 +80,29 @@ def _stacked(tensors: tuple, dim: int) -> Spec:
     dim = wrap(dim, first.ndim + 1)
     for i, s in enumerate(tensors):
         if s.shape != first.shape:
-            raise RuntimeError(f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and {list(s.shape)} "
-                               f"at entry {i}")
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and {list(s.shape)} "
+                f"at entry {i}"
+            )
     return first.like([*first.shape[:dim], len(tensors), *first.shape[dim:]])
 
 
-@op(_stacked, promote=True, api="torch out", upcast=False,
+@op(
+    _stacked,
+    promote=True,
+    api="torch out",
+    upcast=False,
     grad=dict(tensors=lambda g, tensors, dim: [_basic(g, placed(g, dim % g.ndim, i)) for i in range(len(tensors))]),
     cases=[((S(2, 3), S(2, 3)), 0), ((S(2, 3), S(2, 3), S(2, 3)), -1), ((S(), S()), 0)],
-    wrong=[(((S(2, 3), S(2, 4)), 0), RuntimeError, "expects each tensor to be equal size")])
+    wrong=[(((S(2, 3), S(2, 4)), 0), RuntimeError, "expects each tensor to be equal size")],
+)
 def stack(xp, tensors: Ts, dim=0):
     """Tensors of one shape joined along a new dimension."""
     return xp.stack(tensors, axis=dim)
 
 
 # ---- at least so many dimensions
+
 
 def _each(tensors: tuple, one: Any) -> Any:
     """`one` for each tensor of a call that takes one, several, or a list."""
@@ -122,7 +143,9 @@ def atleast_3d(*tensors):
 
 def _given(name: str, tensors: Any) -> list:
     if not isinstance(tensors, (tuple, list)):
-        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+        )
     if not len(tensors):
         raise RuntimeError(f"{name} expects a non-empty TensorList")
     return list(tensors)
@@ -155,6 +178,7 @@ def column_stack(tensors):
 
 # ---- apart
 
+
 @composite("torch method", alias="unsafe_split")
 def split(tensor, split_size_or_sections, dim=0):
     """Views of `tensor` along `dim`: of a size each (the last may be smaller), or of the sizes of a list."""
@@ -165,7 +189,9 @@ def split(tensor, split_size_or_sections, dim=0):
     if isinstance(split_size_or_sections, (tuple, list)):
         return split_with_sizes(tensor, split_size_or_sections, dim)
     if not isinstance(split_size_or_sections, int) and not hasattr(split_size_or_sections, "__index__"):
-        raise TypeError(f"split(): argument 'split_size' must be int or tuple of ints, not {type(split_size_or_sections).__name__}")
+        raise TypeError(
+            f"split(): argument 'split_size' must be int or tuple of ints, not {type(split_size_or_sections).__name__}"
+        )
     step = int(split_size_or_sections)
     if step < 0:
         raise RuntimeError(f"split expects split_size be non-negative, but got split_size={step}")
@@ -174,7 +200,9 @@ def split(tensor, split_size_or_sections, dim=0):
             raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}")
         return (narrow(tensor, dim, 0, 0),)
     ahead = placed(tensor, dim, 0)[:-1]
-    return tuple([_basic(tensor, (*ahead, (start, min(start + step, size), 1))) for start in range(0, max(size, 1), step)])
+    return tuple(
+        [_basic(tensor, (*ahead, (start, min(start + step, size), 1))) for start in range(0, max(size, 1), step)]
+    )
 
 
 @composite("torch method", alias="unsafe_split_with_sizes")
@@ -183,11 +211,15 @@ def split_with_sizes(input, split_sizes, dim=0):
     dim = wrap(dim, input.ndim)
     wanted, total, start, found = [int(n) for n in split_sizes], input.shape[dim], 0, []
     if sum(wanted) != total:
-        raise RuntimeError(f"split_with_sizes expects split_sizes to sum exactly to {total} (input tensor's size at dimension {dim}), but got "
-                           f"split_sizes={wanted}")
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes to sum exactly to {total} (input tensor's size at dimension {dim}), but got "
+            f"split_sizes={wanted}"
+        )
     for n in wanted:
         if n < 0:
-            raise RuntimeError(f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={wanted}")
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={wanted}"
+            )
         found.append(_basic(input, placed(input, dim, (start, start + n, 1))))
         start += n
     return tuple(found)
@@ -225,8 +257,10 @@ def tensor_split(input, indices_or_sections, dim=0):
     size = input.shape[dim]
     if not isinstance(indices_or_sections, (int, tuple, list)):
         if indices_or_sections.ndim > 1:
-            raise RuntimeError("tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got "
-                               f"a tensor with {indices_or_sections.ndim} dims")
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got "
+                f"a tensor with {indices_or_sections.ndim} dims"
+            )
         indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
         if indices_or_sections <= 0:
@@ -241,8 +275,10 @@ def tensor_split(input, indices_or_sections, dim=0):
 def _split_along(input, indices_or_sections, dim: int, name: str):
     if isinstance(indices_or_sections, int):
         if indices_or_sections <= 0 or input.shape[dim] % indices_or_sections:
-            raise RuntimeError(f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {input.shape[dim]} is not "
-                               f"divisible by the split_size {indices_or_sections}!")
+            raise RuntimeError(
+                f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {input.shape[dim]} is not "
+                f"divisible by the split_size {indices_or_sections}!"
+            )
     return tensor_split(input, indices_or_sections, dim)
 
 
@@ -250,7 +286,9 @@ def _split_along(input, indices_or_sections, dim: int, name: str):
 def hsplit(input, *indices_or_sections):
     """`tensor_split` along dimension 1 (of a vector: 0)."""
     if input.ndim < 1:
-        raise RuntimeError(f"torch.hsplit requires a tensor with at least 1 dimension, but got a tensor with {input.ndim} dimensions!")
+        raise RuntimeError(
+            f"torch.hsplit requires a tensor with at least 1 dimension, but got a tensor with {input.ndim} dimensions!"
+        )
     return _split_along(input, _sections(indices_or_sections), 0 if input.ndim == 1 else 1, "hsplit")
 
 
@@ -258,7 +296,9 @@ def hsplit(input, *indices_or_sections):
 def vsplit(input, *indices_or_sections):
     """`tensor_split` along dimension 0."""
     if input.ndim < 2:
-        raise RuntimeError(f"torch.vsplit requires a tensor with at least 2 dimension, but got a tensor with {input.ndim} dimensions!")
+        raise RuntimeError(
+            f"torch.vsplit requires a tensor with at least 2 dimension, but got a tensor with {input.ndim} dimensions!"
+        )
     return _split_along(input, _sections(indices_or_sections), 0, "vsplit")
 
 
@@ -266,7 +306,9 @@ def vsplit(input, *indices_or_sections):
 def dsplit(input, *indices_or_sections):
     """`tensor_split` along dimension 2."""
     if input.ndim < 3:
-        raise RuntimeError(f"torch.dsplit requires a tensor with at least 3 dimension, but got a tensor with {input.ndim} dimensions!")
+        raise RuntimeError(
+            f"torch.dsplit requires a tensor with at least 3 dimension, but got a tensor with {input.ndim} dimensions!"
+        )
     return _split_along(input, _sections(indices_or_sections), 2, "dsplit")
 
 
@@ -275,6 +317,7 @@ def _sections(given: tuple) -> Any:
 
 
 # ---- grids and products
+
 
 @composite("torch")
 def broadcast_tensors(*tensors):
@@ -300,8 +343,15 @@ def meshgrid(*tensors, indexing=None):
     swap = indexing == "xy" and len(tensors) >= 2
     axes = [tensors[1], tensors[0], *tensors[2:]] if swap else list(tensors)
     shape = tuple(math.prod(t.shape) for t in axes)
-    grids = [_expand(_view(t, tuple(-1 if i == j else 1 for j in range(len(axes)))) if math.prod(t.shape) else
-                     _view(t, tuple(0 if i == j else 1 for j in range(len(axes)))), shape) for i, t in enumerate(axes)]
+    grids = [
+        _expand(
+            _view(t, tuple(-1 if i == j else 1 for j in range(len(axes))))
+            if math.prod(t.shape)
+            else _view(t, tuple(0 if i == j else 1 for j in range(len(axes)))),
+            shape,
+        )
+        for i, t in enumerate(axes)
+    ]
     return (grids[1], grids[0], *grids[2:]) if swap else tuple(grids)
 
 
@@ -330,20 +380,28 @@ def combinations(input, r=2, with_replacement=False):
     return _rows(input, rows) if rows else _view(narrow(input, 0, 0, 0), (0, r))
 
 
-@op(lambda input, rows: input.like((len(rows), len(rows[0]))), api="", upcast=False, cases=[(S(4), ((0, 1), (2, 1)))],
-    grad=lambda g, input_spec, rows: filled(g, input_spec.shape, 0).index_add(0, _row_places(g, rows), g.reshape(-1)))
+@op(
+    lambda input, rows: input.like((len(rows), len(rows[0]))),
+    api="",
+    upcast=False,
+    cases=[(S(4), ((0, 1), (2, 1)))],
+    grad=lambda g, input_spec, rows: filled(g, input_spec.shape, 0).index_add(0, _row_places(g, rows), g.reshape(-1)),
+)
 def _rows(xp, input: T, rows):
     """The elements of the vector `input` at positions that are known when recording."""
     return input[xp.asarray(rows)]
 
 
-@op(lambda input, rows: input.like((len(rows) * len(rows[0]),), dtype=dtypes.int64), api="", upcast=False, detaches=True,
-    cases=[(S(4), ((0, 1), (2, 1)))])
+@op(
+    lambda input, rows: input.like((len(rows) * len(rows[0]),), dtype=dtypes.int64),
+    api="",
+    upcast=False,
+    detaches=True,
+    cases=[(S(4), ((0, 1), (2, 1)))],
+)
 def _row_places(xp, input: T, rows):
     """The positions `rows` as one vector, in the company of `input`."""
     return xp.asarray(rows, dtype="int64").reshape(-1)
-
-
 
 
 @composite("torch")
@@ -351,7 +409,9 @@ def block_diag(*tensors):
     """Matrices along the diagonal of one, zeros elsewhere."""
     for i, t in enumerate(tensors):
         if t.ndim > 2:
-            raise RuntimeError(f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {t.ndim} dimensions")
+            raise RuntimeError(
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {t.ndim} dimensions"
+            )
     blocks = [_two(t) for t in tensors]
     return _block_diag(blocks) if blocks else None
 
@@ -381,8 +441,15 @@ def _block_diag(xp, tensors: Ts):
 
 # ---- again and again
 
-@op(lambda input, repeats: input.like(_repeated(input, repeats)), api="", upcast=False, shown="Repeat",
-    grad=lambda g, input_spec, repeats: _folded(g, input_spec.shape, repeats), cases=[(S(2, 3), (2, 1, 2))])
+
+@op(
+    lambda input, repeats: input.like(_repeated(input, repeats)),
+    api="",
+    upcast=False,
+    shown="Repeat",
+    grad=lambda g, input_spec, repeats: _folded(g, input_spec.shape, repeats),
+    cases=[(S(2, 3), (2, 1, 2))],
+)
 def _repeat(xp, input: T, repeats):
     """`input` laid out so many times along each dimension, new ones in front."""
     return xp.tile(input, repeats)

@@ -1,4 +1,5 @@
 """Elements in another order: strided views, diagonals, windows, turning and rolling; and writing such parts functionally."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -30,14 +31,25 @@ def _strided(input: Spec, size: tuple, stride: tuple, offset: int) -> Spec:
     last = 0 if 0 in size else offset + 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if last > input.numel:
         item = input.dtype.itemsize
-        raise RuntimeError(f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {item} requiring a "
-                           f"storage size of {last * item} are out of bounds for storage of size {input.nbytes}")
+        raise RuntimeError(
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {item} requiring a "
+            f"storage size of {last * item} are out of bounds for storage of size {input.nbytes}"
+        )
     return input.like(size)
 
 
-@op(_strided, api="", view=True, upcast=False, shown="AsStrided", cases=[(S(3, 4), (2, 2), (1, 5), 1)],
+@op(
+    _strided,
+    api="",
+    view=True,
+    upcast=False,
+    shown="AsStrided",
+    cases=[(S(3, 4), (2, 2), (1, 5), 1)],
     put=lambda input, value, size, stride, offset: _strided_put(input, value, size, stride, offset, False),
-    grad=lambda g, input_spec, size, stride, offset: _strided_put(filled(g, input_spec.shape, 0), g, size, stride, offset, True))
+    grad=lambda g, input_spec, size, stride, offset: _strided_put(
+        filled(g, input_spec.shape, 0), g, size, stride, offset, True
+    ),
+)
 def _as_strided(xp, input: T, size, stride, offset):
     """The elements of `input`, read as flat, at `offset` plus multiples of `stride`."""
     return xp.reshape(input, (-1,))[positions(xp, size, stride, offset)]
@@ -51,10 +63,19 @@ def _as_strided_numpy(np, input, size, stride, offset):
     return np.lib.stride_tricks.as_strided(flat[offset:], size, [n * flat.itemsize for n in stride], writeable=False)
 
 
-@op(lambda input, value, size: input.like(), api="", upcast=False, shown="AsStridedScatter",
-    grad=dict(input=lambda g, size, stride, offset, accumulate: g if accumulate else _strided_put(g, filled(g, size, 0), size, stride, offset, False),
-              value=lambda g, size, stride, offset: _as_strided(g, size, stride, offset)),
-    cases=[(S(3, 4), S(2, 2), (2, 2), (1, 5), 1, False), (S(3, 4), S(2, 2), (2, 2), (1, 1), 1, True)])
+@op(
+    lambda input, value, size: input.like(),
+    api="",
+    upcast=False,
+    shown="AsStridedScatter",
+    grad=dict(
+        input=lambda g, size, stride, offset, accumulate: (
+            g if accumulate else _strided_put(g, filled(g, size, 0), size, stride, offset, False)
+        ),
+        value=lambda g, size, stride, offset: _as_strided(g, size, stride, offset),
+    ),
+    cases=[(S(3, 4), S(2, 2), (2, 2), (1, 5), 1, False), (S(3, 4), S(2, 2), (2, 2), (1, 1), 1, True)],
+)
 def _strided_put(xp, input: T, value: T, size, stride, offset, accumulate):
     """`input` with `value` written to (or added at) the places that sizes and strides mean."""
     flat = xp.reshape(input, (-1,))
@@ -75,7 +96,9 @@ def as_strided_scatter(input, src, size, stride, storage_offset=None):
     """`input` with `src` written to the elements that `as_strided` would show."""
     size, stride = tuple(size), tuple(stride)
     if tuple(src.shape) != size:
-        raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(size)}")
+        raise RuntimeError(
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(size)}"
+        )
     return _strided_put(input, src, size, stride, storage_offset or 0, False)
 
 
@@ -94,13 +117,14 @@ def unfold(input, dimension, size, step):
     if size > input.shape[dim]:
         raise RuntimeError(f"maximum size for tensor at dimension {dim} is {input.shape[dim]} but size is {size}")
     strides = list(contiguous_strides(tuple(input.shape)))
-    shape = [*input.shape[:dim], (input.shape[dim] - size) // step + 1, *input.shape[dim + 1:], size]
+    shape = [*input.shape[:dim], (input.shape[dim] - size) // step + 1, *input.shape[dim + 1 :], size]
     strides.append(strides[dim])
     strides[dim] *= step
     return _as_strided(input, tuple(shape), tuple(strides), 0)
 
 
 # ---- diagonals
+
 
 def _diagonal_layout(shape: tuple, offset: int, dim1: int, dim2: int) -> tuple[tuple, tuple, int]:
     a, b = wrap(dim1, len(shape)), wrap(dim2, len(shape))
@@ -129,7 +153,9 @@ def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
 
 def _same_size(src: Any, size: Any) -> None:
     if tuple(src.shape) != tuple(size):
-        raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(size)}")
+        raise RuntimeError(
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(size)}"
+        )
 
 
 @composite("torch method")
@@ -166,7 +192,9 @@ def select_scatter(input, src, dim, index):
     dim = wrap(dim, input.ndim)
     size = input.shape[dim]
     if not -size <= index < size:
-        raise IndexError(f"select_scatter(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}")
+        raise IndexError(
+            f"select_scatter(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}"
+        )
     _same_size(src, [s for i, s in enumerate(input.shape) if i != dim])
     return _put_basic(input, src, placed(input, dim, index % size))
 
@@ -185,7 +213,15 @@ def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
 
 # ---- turning and rolling
 
-@op(lambda input, dims: input.like(), api="", upcast=False, shown="Flip", grad=lambda g, dims: _flip(g, dims), cases=[(S(2, 3), (0,))])
+
+@op(
+    lambda input, dims: input.like(),
+    api="",
+    upcast=False,
+    shown="Flip",
+    grad=lambda g, dims: _flip(g, dims),
+    cases=[(S(2, 3), (0,))],
+)
 def _flip(xp, input: T, dims):
     """`input` with the order along `dims` reversed."""
     return xp.flip(input, dims)
@@ -202,7 +238,7 @@ def flip(input, *given, dims=None):
 def fliplr(input):
     """`input` with the order of its columns reversed."""
     if input.ndim < 2:
-        raise RuntimeError(f"Input must be >= 2-d.")
+        raise RuntimeError("Input must be >= 2-d.")
     return _flip(input, (1,))
 
 
@@ -210,12 +246,18 @@ def fliplr(input):
 def flipud(input):
     """`input` with the order of its rows reversed."""
     if input.ndim < 1:
-        raise RuntimeError(f"Input must be >= 1-d.")
+        raise RuntimeError("Input must be >= 1-d.")
     return _flip(input, (0,))
 
 
-@op(lambda input, shifts, dims: input.like(), api="", upcast=False, shown="Roll", cases=[(S(2, 3), (1, -1), (0, 1)), (S(2, 3), (2,), ())],
-    grad=lambda g, shifts, dims: _roll(g, tuple([-n for n in shifts]), dims))
+@op(
+    lambda input, shifts, dims: input.like(),
+    api="",
+    upcast=False,
+    shown="Roll",
+    cases=[(S(2, 3), (1, -1), (0, 1)), (S(2, 3), (2,), ())],
+    grad=lambda g, shifts, dims: _roll(g, tuple([-n for n in shifts]), dims),
+)
 def _roll(xp, input: T, shifts, dims):
     """`input` with its elements moved along `dims` (none: through all as if flat), those that leave coming in at the other end."""
     return xp.roll(input, shifts, dims) if dims else xp.roll(input, shifts[0])
@@ -260,20 +302,33 @@ def rot90(input, k=1, dims=(0, 1)):
 
 # ---- triangles
 
+
 def _triangle(input: Spec) -> Spec:
     if input.ndim < 2:
         raise RuntimeError("input tensor must have at least 2 dimensions")
     return input.like()
 
 
-@op(_triangle, api="torch method inplace out", upcast=False, grad=lambda g, diagonal: tril(g, diagonal), cases=[(S(3, 4), 1), (S(2, 3, 2), -1)],
-    wrong=[((S(3),), RuntimeError, "at least 2 dimensions")])
+@op(
+    _triangle,
+    api="torch method inplace out",
+    upcast=False,
+    grad=lambda g, diagonal: tril(g, diagonal),
+    cases=[(S(3, 4), 1), (S(2, 3, 2), -1)],
+    wrong=[((S(3),), RuntimeError, "at least 2 dimensions")],
+)
 def tril(xp, input: T, diagonal=0):
     """The lower triangle of each matrix, zero above the given diagonal."""
     return xp.tril(input, diagonal)
 
 
-@op(_triangle, api="torch method inplace out", upcast=False, grad=lambda g, diagonal: triu(g, diagonal), cases=[(S(3, 4), 1), (S(2, 3, 2), -1)])
+@op(
+    _triangle,
+    api="torch method inplace out",
+    upcast=False,
+    grad=lambda g, diagonal: triu(g, diagonal),
+    cases=[(S(3, 4), 1), (S(2, 3, 2), -1)],
+)
 def triu(xp, input: T, diagonal=0):
     """The upper triangle of each matrix, zero below the given diagonal."""
     return xp.triu(input, diagonal)

@@ -1,4 +1,5 @@
 """Gathering along a dimension by an index tensor, and scattering back: set, added, reduced."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -19,26 +20,37 @@ def check_index(name: str, input: Spec, dim: int, index: Spec, src: Spec | None 
     if index.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     if max(index.ndim, 1) != max(input.ndim, 1):
-        raise RuntimeError(f"Index tensor must have the same number of dimensions as {'input' if name == 'gather' else 'self'} tensor")
+        raise RuntimeError(
+            f"Index tensor must have the same number of dimensions as {'input' if name == 'gather' else 'self'} tensor"
+        )
     for i, size in enumerate(index.shape):
         if input.ndim and i != dim and size > input.shape[i]:
             if name == "gather":
-                raise RuntimeError(f"Size does not match at dimension {i} expected index {list(index.shape)} to be no larger than self "
-                                   f"{list(input.shape)} apart from dimension {dim}")
-            raise RuntimeError(f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension {dim}"
-                               + (f" and to be no larger size than src {list(src.shape)}" if src is not None and not src.weak else ""))
+                raise RuntimeError(
+                    f"Size does not match at dimension {i} expected index {list(index.shape)} to be no larger than self "
+                    f"{list(input.shape)} apart from dimension {dim}"
+                )
+            raise RuntimeError(
+                f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension {dim}"
+                + (f" and to be no larger size than src {list(src.shape)}" if src is not None and not src.weak else "")
+            )
     if src is not None and not src.weak:
         if max(src.ndim, 1) != max(index.ndim, 1):
             raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
         if any(i > s for i, s in zip(index.shape, src.shape, strict=False)):
-            raise RuntimeError(f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension {dim} "
-                               f"and to be no larger size than src {list(src.shape)}")
+            raise RuntimeError(
+                f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension {dim} "
+                f"and to be no larger size than src {list(src.shape)}"
+            )
     return dim
 
 
 def grid(xp: Any, index: Any, dim: int) -> tuple:
     """The positions that an index tensor names along `dim`, the other coordinates being its own."""
-    found = [xp.reshape(xp.arange(size), [-1 if i == j else 1 for j in range(index.ndim)]) for i, size in enumerate(index.shape)]
+    found = [
+        xp.reshape(xp.arange(size), [-1 if i == j else 1 for j in range(index.ndim)])
+        for i, size in enumerate(index.shape)
+    ]
     found[dim] = index
     return tuple(found)
 
@@ -65,10 +77,15 @@ def _gathered(input: Spec, dim: int, index: Spec) -> Spec:
     return input.like(index.shape)
 
 
-@op(_gathered, api="torch method out", upcast=False, checks=True,
+@op(
+    _gathered,
+    api="torch method out",
+    upcast=False,
+    checks=True,
     grad=lambda g, input_spec, dim, index: filled(g, input_spec.shape, 0).scatter_add(dim, index, g),
     cases=[(S(4, 3), 0, S(2, 3, dtype="int64")), (S(4, 3), -1, S(2, 5, dtype="int64"))],
-    wrong=[((S(4, 3), 0, S(2, dtype="int64")), RuntimeError, "same number of dimensions")])
+    wrong=[((S(4, 3), 0, S(2, dtype="int64")), RuntimeError, "same number of dimensions")],
+)
 def gather(xp, input: T, dim, index: T, *, sparse_grad=False):
     """`out[i][j] = input[index[i][j]][j]` for dim 0, and so on: the elements of `input` at `index` along `dim`."""
     shape = index.shape
@@ -86,12 +103,23 @@ def _scattered(name: str) -> Any:
         if not src.weak and src.dtype is not input.dtype:
             raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
         return input.like()
+
     return rule
 
 
-@op(_scattered("scatter"), api="", upcast=False, checks=True, shown="Scatter", promote="src",
-    grad=dict(input=lambda g, dim, index: _scatter(g, dim, index, 0), src=lambda g, dim, index, src_spec: read_back(g, dim, index, src_spec)),
-    cases=[(S(4, 3), 0, S(1, 3, dtype="int64"), S(2, 3)), (S(4, 3), 1, S(2, 1, dtype="int64"), 2.5)])
+@op(
+    _scattered("scatter"),
+    api="",
+    upcast=False,
+    checks=True,
+    shown="Scatter",
+    promote="src",
+    grad=dict(
+        input=lambda g, dim, index: _scatter(g, dim, index, 0),
+        src=lambda g, dim, index, src_spec: read_back(g, dim, index, src_spec),
+    ),
+    cases=[(S(4, 3), 0, S(1, 3, dtype="int64"), S(2, 3)), (S(4, 3), 1, S(2, 1, dtype="int64"), 2.5)],
+)
 def _scatter(xp, input: T, dim, index: T, src: T):
     """`input` with the elements of `src` written at `index` along `dim`."""
     return _written(xp, input, dim, index, src, xp.at_set)
@@ -118,23 +146,38 @@ def read_back(g: Any, dim: int, index: Any, src: Any) -> Any:
     return found if index.shape == src.shape else _padded(found, src.shape)
 
 
-@op(lambda input, shape: input.like(shape), api="", upcast=False, grad=lambda g, input_spec: _front(g, input_spec.shape),
-    cases=[(S(2, 3), (4, 3))])
+@op(
+    lambda input, shape: input.like(shape),
+    api="",
+    upcast=False,
+    grad=lambda g, input_spec: _front(g, input_spec.shape),
+    cases=[(S(2, 3), (4, 3))],
+)
 def _padded(xp, input: T, shape):
     """`input` in the corner of a tensor of zeros of another shape."""
     return xp.at_set(xp.zeros(shape, input.dtype), tuple([slice(0, size) for size in input.shape]), input)
 
 
-@op(lambda input, shape: input.like(shape), api="", upcast=False, grad=lambda g, input_spec: _padded(g, input_spec.shape),
-    cases=[(S(4, 3), (2, 3))])
+@op(
+    lambda input, shape: input.like(shape),
+    api="",
+    upcast=False,
+    grad=lambda g, input_spec: _padded(g, input_spec.shape),
+    cases=[(S(4, 3), (2, 3))],
+)
 def _front(xp, input: T, shape):
     """The corner of `input`."""
     return input[tuple([slice(0, size) for size in shape])]
 
 
-@op(_scattered("scatter"), api="torch method inplace out", upcast=False, checks=True,
+@op(
+    _scattered("scatter"),
+    api="torch method inplace out",
+    upcast=False,
+    checks=True,
     grad=dict(input=lambda g: g, src=lambda g, dim, index, src_spec: read_back(g, dim, index, src_spec)),
-    cases=[(S(4, 3), 0, S(2, 3, dtype="int64"), S(2, 3)), (S(4, 3), 1, S(4, 5, dtype="int64"), S(4, 6))])
+    cases=[(S(4, 3), 0, S(2, 3, dtype="int64"), S(2, 3)), (S(4, 3), 1, S(4, 5, dtype="int64"), S(4, 6))],
+)
 def scatter_add(xp, input: T, dim, index: T, src: T):
     """`input` with the elements of `src` added at `index` along `dim`."""
     return _written(xp, input, dim, index, src, xp.at_add)
@@ -146,31 +189,44 @@ def _scatter_add_numpy(np, input, dim, index, src):
         x = np.array(x, order="C")
         add_at(np, x.reshape(-1), np.arange(x.size).reshape(x.shape)[key], values)
         return x
+
     return _written(np, input, dim, index, src, put)
 
 
 # ---- whole slices along a dimension
 
+
 def _source_rule(name: str) -> Any:
     def rule(input: Spec, dim: int, index: Spec, source: Spec) -> Spec:
         dim = wrap(dim, input.ndim)
         if index.ndim > 1:
-            raise IndexError(f"{name}(): Index is supposed to be a vector, but got dim: {index.ndim} with type: {title(index.dtype)} "
-                             f"and size: {list(index.shape)}") if name == "index_add" else \
-                IndexError(f"{name}(): Index should have dimension 1 or 0 (got {index.ndim})")
+            raise (
+                IndexError(
+                    f"{name}(): Index is supposed to be a vector, but got dim: {index.ndim} with type: {title(index.dtype)} "
+                    f"and size: {list(index.shape)}"
+                )
+                if name == "index_add"
+                else IndexError(f"{name}(): Index should have dimension 1 or 0 (got {index.ndim})")
+            )
         if index.dtype not in (dtypes.int64, dtypes.int32):
             raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index but got: {title(index.dtype)}")
         if source.dtype is not input.dtype:
-            raise RuntimeError(f"{name}(): self ({title(input.dtype)}) and source ({title(source.dtype)}) must have the same scalar type")
+            raise RuntimeError(
+                f"{name}(): self ({title(input.dtype)}) and source ({title(source.dtype)}) must have the same scalar type"
+            )
         expected = [index.numel if i == dim else size for i, size in enumerate(input.shape)]
         if source.ndim and input.ndim and list(source.shape) != expected:
             if len(expected) == source.ndim and source.shape[dim] != index.numel:
                 raise (RuntimeError if name == "index_add" else IndexError)(
-                    f"{name}(): Number of indices ({index.numel}) should be equal to source.size(dim): ({source.shape[dim]}), for dim: {dim}")
-            raise RuntimeError(f"{name}(): Source/destination tensor must have same slice shapes. Destination slice shape: "
-                               f"{[s for i, s in enumerate(input.shape) if i != dim]} at dimension {dim} and source slice shape: "
-                               f"{[s for i, s in enumerate(source.shape) if i != dim]} at dimension 0.")
+                    f"{name}(): Number of indices ({index.numel}) should be equal to source.size(dim): ({source.shape[dim]}), for dim: {dim}"
+                )
+            raise RuntimeError(
+                f"{name}(): Source/destination tensor must have same slice shapes. Destination slice shape: "
+                f"{[s for i, s in enumerate(input.shape) if i != dim]} at dimension {dim} and source slice shape: "
+                f"{[s for i, s in enumerate(source.shape) if i != dim]} at dimension 0."
+            )
         return input.like()
+
     return rule
 
 
@@ -181,13 +237,26 @@ def _along(index: Any, dim: int, ndim: int) -> tuple:
 def _checked(xp: Any, index: Any, size: int, name: str) -> None:
     if xp.host and index.size and (xp.min(index) < 0 or xp.max(index) >= size):
         bad = index[(index < 0) | (index >= size)].reshape(-1)[0]
-        raise IndexError("index out of range in self" if name == "index_add" else
-                         f"index_copy_(): index {int(bad)} is out of bounds for dimension with size {size}")
+        raise IndexError(
+            "index out of range in self"
+            if name == "index_add"
+            else f"index_copy_(): index {int(bad)} is out of bounds for dimension with size {size}"
+        )
 
 
-@op(_source_rule("index_add"), api="torch method inplace out", upcast=False, checks=True,
-    grad=dict(input=lambda g: g, source=lambda g, dim, index, source_spec, alpha: _scaled(g.index_select(dim, index).reshape(source_spec.shape), alpha)),
-    cases=[(S(4, 3), 0, S(5, dtype="int64"), S(5, 3)), (S(4, 3), -1, S(2, dtype="int64"), S(4, 2), {"alpha": 2})])
+@op(
+    _source_rule("index_add"),
+    api="torch method inplace out",
+    upcast=False,
+    checks=True,
+    grad=dict(
+        input=lambda g: g,
+        source=lambda g, dim, index, source_spec, alpha: _scaled(
+            g.index_select(dim, index).reshape(source_spec.shape), alpha
+        ),
+    ),
+    cases=[(S(4, 3), 0, S(5, dtype="int64"), S(5, 3)), (S(4, 3), -1, S(2, dtype="int64"), S(4, 2), {"alpha": 2})],
+)
 def index_add(xp, input: T, dim, index: T, source: T, *, alpha=1):
     """`input` with `alpha` times the slices of `source` added at the positions `index` along `dim`."""
     shape = input.shape
@@ -213,10 +282,17 @@ def _scaled(g: Any, alpha: Any) -> Any:
     return g if alpha == 1 else g * alpha
 
 
-@op(_source_rule("index_copy"), api="torch method inplace out", upcast=False, checks=True,
-    grad=dict(input=lambda g, dim, index: g.index_fill(dim, index, 0),
-              source=lambda g, dim, index, source_spec: g.index_select(dim, index).reshape(source_spec.shape)),
-    cases=[(S(4, 3), 0, S(1, dtype="int64"), S(1, 3))])
+@op(
+    _source_rule("index_copy"),
+    api="torch method inplace out",
+    upcast=False,
+    checks=True,
+    grad=dict(
+        input=lambda g, dim, index: g.index_fill(dim, index, 0),
+        source=lambda g, dim, index, source_spec: g.index_select(dim, index).reshape(source_spec.shape),
+    ),
+    cases=[(S(4, 3), 0, S(1, dtype="int64"), S(1, 3))],
+)
 def index_copy(xp, input: T, dim, index: T, source: T):
     """`input` with the slices of `source` written at the positions `index` along `dim`."""
     shape = input.shape
@@ -232,16 +308,28 @@ def _index_filled(input: Spec, dim: int, index: Spec, value: Spec) -> Spec:
     if index.ndim > 1:
         raise IndexError("Index is supposed to be a vector")
     if value.ndim:
-        raise RuntimeError(f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
+        raise RuntimeError(
+            f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+        )
     if value.is_complex and not input.is_complex:
         raise RuntimeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
     return input.like()
 
 
-@op(_index_filled, api="torch method inplace", upcast=False, checks=True, promote="value",
-    grad=dict(input=lambda g, dim, index: index_fill(g, dim, index, 0),
-              value=lambda g, dim, index: g.masked_fill(index_fill(filled(g, g.shape, 1, dtypes.bool_), dim, index, False), 0)),
-    cases=[(S(4, 3), 0, S(2, dtype="int64"), 1.5), (S(4, 3), -1, S(1, dtype="int64"), S())])
+@op(
+    _index_filled,
+    api="torch method inplace",
+    upcast=False,
+    checks=True,
+    promote="value",
+    grad=dict(
+        input=lambda g, dim, index: index_fill(g, dim, index, 0),
+        value=lambda g, dim, index: g.masked_fill(
+            index_fill(filled(g, g.shape, 1, dtypes.bool_), dim, index, False), 0
+        ),
+    ),
+    cases=[(S(4, 3), 0, S(2, dtype="int64"), 1.5), (S(4, 3), -1, S(1, dtype="int64"), S())],
+)
 def index_fill(xp, input: T, dim, index: T, value: T):
     """`input` with `value` at the positions `index` along `dim`."""
     shape = input.shape
@@ -251,9 +339,6 @@ def index_fill(xp, input: T, dim, index: T, value: T):
         bad = index[(index < -size) | (index >= size)].reshape(-1)[0]
         raise IndexError(f"index {int(bad)} is out of bounds for dimension {dim % input.ndim} with size {size}")
     return xp.reshape(xp.at_set(input, _along(index, dim, input.ndim), converted(xp, value, input.dtype)), shape)
-
-
-
 
 
 @composite("torch method inplace out")
@@ -268,19 +353,31 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
         raise RuntimeError("reduce argument must be either add or multiply.")
     if isinstance(src, (bool, int, float, complex)):
         src = filled(input, index.shape, src, input.dtype)
-    return scatter_add(input, dim, index, src) if reduce == "add" else registry["scatter_reduce"](input, dim, index, src, "prod")
+    return (
+        scatter_add(input, dim, index, src)
+        if reduce == "add"
+        else registry["scatter_reduce"](input, dim, index, src, "prod")
+    )
 
 
 def _filled_with(input: Spec, value: Spec) -> Spec:
     if value.ndim:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
     if value.is_complex and not input.is_complex:
-        raise RuntimeError(f"value cannot be converted to type {C_NAMES.get(input.dtype.name, input.dtype.name)} without overflow")
+        raise RuntimeError(
+            f"value cannot be converted to type {C_NAMES.get(input.dtype.name, input.dtype.name)} without overflow"
+        )
     return input.like()
 
 
-@op(_filled_with, api="torch", promote="value", upcast=False, cases=[(S(2, 3), 1.5), (S(2, 3), S())],
-    grad=dict(input=lambda g: filled(g, g.shape, 0), value=lambda g: g))
+@op(
+    _filled_with,
+    api="torch",
+    promote="value",
+    upcast=False,
+    cases=[(S(2, 3), 1.5), (S(2, 3), S())],
+    grad=dict(input=lambda g: filled(g, g.shape, 0), value=lambda g: g),
+)
 def fill(xp, input: T, value: T):
     """`value` in the shape and dtype of `input`."""
     return xp.broadcast_to(converted(xp, value, input.dtype), input.shape)

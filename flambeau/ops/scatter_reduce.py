@@ -1,4 +1,5 @@
 """Scattering that combines what meets at a position: sum, product, mean, greatest, least."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -55,6 +56,7 @@ def _ties(out, input, dim, index, src, include_self):
 
 def _as_type(x, like):
     from ._op import cast
+
     return cast(x, like.dtype)
 
 
@@ -64,17 +66,27 @@ def _to_src(g, out, input, dim, index, src, reduce, include_self):
     if reduce in ("sum", "mean"):
         return gather(g, dim, index)
     if reduce in ("amax", "amin"):
-        return gather(g / _ties(out, input, dim, index, src, include_self), dim, index) * eq(src, gather(out, dim, index))
-    zero = eq(src, 0)                                   # the product of the others, where the value itself is the only zero
+        return gather(g / _ties(out, input, dim, index, src, include_self), dim, index) * eq(
+            src, gather(out, dim, index)
+        )
+    zero = eq(src, 0)  # the product of the others, where the value itself is the only zero
     zeros = scatter_add(filled(g, g.shape, 0), dim, index, _as_type(zero, g))
     alone = zero & eq(gather(zeros, dim, index), 1)
-    without = gather(g * _scatter_reduce(input, dim, index, masked_fill(src, alone, 1), "prod", include_self), dim, index)
+    without = gather(
+        g * _scatter_reduce(input, dim, index, masked_fill(src, alone, 1), "prod", include_self), dim, index
+    )
     usual = gather(g * out, dim, index) / masked_fill(src, zero, 1)
     return masked_fill(usual, alone, 0) + without * _as_type(alone, g)
 
 
-@op(_rule, api="", checks=True, shown="ScatterReduce", grad=dict(input=_to_input, src=_to_src),
-    cases=[(S(4, 3), 0, S(2, 3, dtype="int64"), S(2, 3), how, own) for how in REDUCTIONS for own in (True, False)])
+@op(
+    _rule,
+    api="",
+    checks=True,
+    shown="ScatterReduce",
+    grad=dict(input=_to_input, src=_to_src),
+    cases=[(S(4, 3), 0, S(2, 3, dtype="int64"), S(2, 3), how, own) for how in REDUCTIONS for own in (True, False)],
+)
 def _scatter_reduce(xp, input: T, dim, index: T, src: T, reduce, include_self):
     """`input` with the elements of `src` combined at `index` along `dim`."""
     shape = input.shape
@@ -110,9 +122,15 @@ def _neutral(xp: Any, dtype: Any, reduce: str) -> Any:
 @composite("torch method inplace out")
 def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
     """`input` with the elements of `src` combined at `index` along `dim` by "sum", "prod", "mean", "amax" or "amin"."""
-    if tuple(src.shape) != tuple(index.shape) and src.ndim == index.ndim and all(i <= s for i, s in zip(index.shape, src.shape, strict=True)):
+    if (
+        tuple(src.shape) != tuple(index.shape)
+        and src.ndim == index.ndim
+        and all(i <= s for i, s in zip(index.shape, src.shape, strict=True))
+    ):
         src = _front(src, tuple(index.shape))
-    return _scatter_reduce(input.clone(), dim, index, src, reduce, bool(include_self))    # in place, the gradient still reads what was
+    return _scatter_reduce(
+        input.clone(), dim, index, src, reduce, bool(include_self)
+    )  # in place, the gradient still reads what was
 
 
 @composite("torch method inplace out")
@@ -123,10 +141,16 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
     if index.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError(f"index_reduce(): Expected dtype int32/int64 for index but got: {title(index.dtype)}")
     if source.dtype is not input.dtype:
-        raise RuntimeError(f"index_reduce(): self ({title(input.dtype)}) and source ({title(source.dtype)}) must have the same scalar type")
+        raise RuntimeError(
+            f"index_reduce(): self ({title(input.dtype)}) and source ({title(source.dtype)}) must have the same scalar type"
+        )
     dim = wrap(dim, input.ndim)
     if input.ndim:
-        index = _view(index, tuple(-1 if i == dim else 1 for i in range(input.ndim))) if index.ndim else _view(index, (1,) * input.ndim)
+        index = (
+            _view(index, tuple(-1 if i == dim else 1 for i in range(input.ndim)))
+            if index.ndim
+            else _view(index, (1,) * input.ndim)
+        )
         if source.ndim < input.ndim:
             source = _view(source, tuple(index.shape))
         index = _expand(index, tuple(source.shape))
@@ -139,14 +163,20 @@ def take_along_dim(input, indices, dim=None):
     if dim is None:
         return gather(input.reshape(-1), 0, indices.reshape(-1))
     if input.ndim != indices.ndim:
-        raise RuntimeError(f"torch.take_along_dim(): input and indices should have the same number of dimensions, but got {input.ndim} "
-                           f"dimensions for input, and {indices.ndim} dimensions for indices")
+        raise RuntimeError(
+            f"torch.take_along_dim(): input and indices should have the same number of dimensions, but got {input.ndim} "
+            f"dimensions for input, and {indices.ndim} dimensions for indices"
+        )
     if indices.dtype is not dtypes.int64:
         raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {title(indices.dtype)}")
     dim = wrap(dim, input.ndim)
     common = [max(a, b) if 0 not in (a, b) else 0 for a, b in zip(input.shape, indices.shape, strict=True)]
-    input = _expand(input, tuple(n if i == dim else c for i, (n, c) in enumerate(zip(input.shape, common, strict=True))))
-    indices = _expand(indices, tuple(n if i == dim else c for i, (n, c) in enumerate(zip(indices.shape, common, strict=True))))
+    input = _expand(
+        input, tuple(n if i == dim else c for i, (n, c) in enumerate(zip(input.shape, common, strict=True)))
+    )
+    indices = _expand(
+        indices, tuple(n if i == dim else c for i, (n, c) in enumerate(zip(indices.shape, common, strict=True)))
+    )
     return gather(input, dim, _wrapped(indices, input.shape[dim]))
 
 
@@ -157,6 +187,7 @@ def _wrapped(xp, input: T, size):
 
 
 # ---- repeated elements
+
 
 @op(None, api="", eager=True)
 def _spread(xp, repeats: T):
@@ -183,14 +214,18 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
         if repeats < 0:
             raise RuntimeError("Repeats must be non-negative")
         shape = tuple(input.shape)
-        wide = _expand(_view(input, (*shape[:dim + 1], 1, *shape[dim + 1:])), (*shape[:dim + 1], repeats, *shape[dim + 1:]))
-        return wide.reshape((*shape[:dim], size * repeats, *shape[dim + 1:])).clone()
+        wide = _expand(
+            _view(input, (*shape[: dim + 1], 1, *shape[dim + 1 :])), (*shape[: dim + 1], repeats, *shape[dim + 1 :])
+        )
+        return wide.reshape((*shape[:dim], size * repeats, *shape[dim + 1 :])).clone()
     _check_repeats(repeats)
     if repeats.ndim == 0 or repeats.shape[0] == 1:
         repeats = _expand(repeats.reshape(-1), (size,))
     elif repeats.shape[0] != size:
-        raise RuntimeError(f"repeats must have the same size as input along dim, but got repeats.size(0) = {repeats.shape[0]} and "
-                           f"input.size({dim}) = {size}")
+        raise RuntimeError(
+            f"repeats must have the same size as input along dim, but got repeats.size(0) = {repeats.shape[0]} and "
+            f"input.size({dim}) = {size}"
+        )
     return input.index_select(dim, _spread(repeats))
 
 
@@ -203,8 +238,15 @@ def _check_repeats(repeats: Any) -> None:
 
 # ---- numbers spread over a new dimension
 
-@op(lambda input, num_classes: input.like((*input.shape, num_classes)), api="", checks=True, detaches=True, cases=[(S(3, dtype="int64"), 4)],
-    wrong=[((S(3, dtype="int64", low=4, high=6), 3), RuntimeError, "Class values must be smaller")])
+
+@op(
+    lambda input, num_classes: input.like((*input.shape, num_classes)),
+    api="",
+    checks=True,
+    detaches=True,
+    cases=[(S(3, dtype="int64"), 4)],
+    wrong=[((S(3, dtype="int64", low=4, high=6), 3), RuntimeError, "Class values must be smaller")],
+)
 def _one_hot(xp, input: T, num_classes):
     """Zeros with a one at the position that each number says."""
     if xp.host and input.size and xp.min(input) < 0:
@@ -238,13 +280,30 @@ def _powers(input: Spec, n: int) -> Spec:
     return input.like((input.shape[0], n), dtype=dtypes.int64 if input.dtype.category < dtypes.FLOATING else None)
 
 
-@op(_powers, api="", cases=[(S(3), 4)], shown="Vander",
-    grad=lambda g, input, n: (g.narrow(1, 1, n - 1) * _vander(input, n - 1) * counted(g, n, 1, 1, g.dtype)).sum(1) if n > 1 else filled(g, input.shape, 0))
+@op(
+    _powers,
+    api="",
+    cases=[(S(3), 4)],
+    shown="Vander",
+    grad=lambda g, input, n: (
+        (g.narrow(1, 1, n - 1) * _vander(input, n - 1) * counted(g, n, 1, 1, g.dtype)).sum(1)
+        if n > 1
+        else filled(g, input.shape, 0)
+    ),
+)
 def _vander(xp, input: T, n):
     """The powers 0 to n - 1 of each element, a row each."""
     wide = input if input.dtype.kind in "fcV" else input.astype("int64")
-    return xp.cumprod(xp.concatenate([xp.ones((wide.shape[0], min(n, 1)), wide.dtype), xp.broadcast_to(wide[:, None], (wide.shape[0], max(n - 1, 0)))],
-                                     axis=1), axis=1)
+    return xp.cumprod(
+        xp.concatenate(
+            [
+                xp.ones((wide.shape[0], min(n, 1)), wide.dtype),
+                xp.broadcast_to(wide[:, None], (wide.shape[0], max(n - 1, 0))),
+            ],
+            axis=1,
+        ),
+        axis=1,
+    )
 
 
 @composite("torch")

@@ -1,4 +1,5 @@
 """The same elements in another arrangement: views, and the copies that rearrange."""
+
 from __future__ import annotations
 
 import math
@@ -16,14 +17,18 @@ def resolved(shape: tuple, numel: int) -> tuple[int, ...]:
     """`shape` with its -1 worked out; PyTorch's error if it cannot hold `numel` elements."""
     known = math.prod(s for s in shape if s != -1)
     if any(s < -1 for s in shape):
-        raise RuntimeError(f"invalid shape dimension {next(s for s in shape if s < -1)} at index "
-                           f"{next(i for i, s in enumerate(shape) if s < -1)} of shape {list(shape)}")
+        raise RuntimeError(
+            f"invalid shape dimension {next(s for s in shape if s < -1)} at index "
+            f"{next(i for i, s in enumerate(shape) if s < -1)} of shape {list(shape)}"
+        )
     if shape.count(-1) > 1:
         raise RuntimeError("only one dimension can be inferred")
     if -1 in shape:
         if known == 0:
-            raise RuntimeError(f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
-                               "can be any value and is ambiguous")
+            raise RuntimeError(
+                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
+                "can be any value and is ambiguous"
+            )
         if numel % known == 0:
             return tuple(numel // known if s == -1 else s for s in shape)
     elif known == numel:
@@ -31,22 +36,42 @@ def resolved(shape: tuple, numel: int) -> tuple[int, ...]:
     raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
 
 
-@op(lambda input, shape: input.like(resolved(shape, input.numel)), api="", view=True, upcast=False, shown="View",
-    grad=lambda g, input_spec: _view(g, input_spec.shape), put=lambda input, value, shape: _view(value, input.shape))
+@op(
+    lambda input, shape: input.like(resolved(shape, input.numel)),
+    api="",
+    view=True,
+    upcast=False,
+    shown="View",
+    grad=lambda g, input_spec: _view(g, input_spec.shape),
+    put=lambda input, value, shape: _view(value, input.shape),
+)
 def _view(xp, input: T, shape):
     """`input` with another shape of as many elements."""
     return xp.reshape(input, resolved(shape, input.size))
 
 
-@op(lambda input, shape: input.like(resolved(shape, input.numel)), api="", upcast=False, shown="UnsafeView",
-    grad=lambda g, input_spec: _view(g, input_spec.shape))
+@op(
+    lambda input, shape: input.like(resolved(shape, input.numel)),
+    api="",
+    upcast=False,
+    shown="UnsafeView",
+    grad=lambda g, input_spec: _view(g, input_spec.shape),
+)
 def _unsafe_view(xp, input: T, shape):
     """`input` with another shape, as a copy: where its elements do not lie in order."""
     return xp.reshape(input, resolved(shape, input.size))
 
 
-@op(lambda input, dtype: input.like(_recut(input, dtype), dtype), api="", view=True, upcast=False, shown="View",
-    put=lambda input, value, dtype: _view_dtype(value, input.dtype), cases=[(S(2, 4), dtypes.int32), (S(2, 4), dtypes.int64)], detaches=True)
+@op(
+    lambda input, dtype: input.like(_recut(input, dtype), dtype),
+    api="",
+    view=True,
+    upcast=False,
+    shown="View",
+    put=lambda input, value, dtype: _view_dtype(value, input.dtype),
+    cases=[(S(2, 4), dtypes.int32), (S(2, 4), dtypes.int64)],
+    detaches=True,
+)
 def _view_dtype(xp, input: T, dtype):
     """The bytes of `input` read as another type."""
     return xp.array(input).view(dtype.numpy)
@@ -59,8 +84,10 @@ def _recut(input: Spec, dtype: dtypes.dtype) -> list[int]:
     if not input.ndim:
         raise RuntimeError("self.dim() cannot be 0 to view " + f"{input.dtype} as {dtype} (different element sizes)")
     if input.shape[-1] * old % new:
-        raise RuntimeError(f"self.size(-1) must be divisible by {new // old} to view {title(input.dtype)} as {title(dtype)} (different element "
-                           f"sizes), but got {input.shape[-1]}")
+        raise RuntimeError(
+            f"self.size(-1) must be divisible by {new // old} to view {title(input.dtype)} as {title(dtype)} (different element "
+            f"sizes), but got {input.shape[-1]}"
+        )
     return [*input.shape[:-1], input.shape[-1] * old // new]
 
 
@@ -87,8 +114,10 @@ def view(input, *shape):
         return input if shape[0] is input.dtype else _view_dtype(input, shape[0])
     wanted = sizes(shape)
     if getattr(input, "_chain", ()) and not viewable(input, resolved(wanted, math.prod(input.shape))):
-        raise RuntimeError("view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
-                           "contiguous subspaces). Use .reshape(...) instead.")
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        )
     return _view(input, wanted)
 
 
@@ -103,8 +132,10 @@ def reshape(input, *shape):
 
 def _permuted(input: Spec, dims: tuple) -> Spec:
     if len(dims) != input.ndim:
-        raise RuntimeError(f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering "
-                           f"of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(dims)}")
+        raise RuntimeError(
+            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering "
+            f"of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(dims)}"
+        )
     order = [wrap(d, input.ndim) for d in dims]
     if len(set(order)) != len(order):
         raise RuntimeError("permute(): duplicate dims are not allowed.")
@@ -116,8 +147,15 @@ def _inverse(dims: tuple) -> tuple[int, ...]:
     return tuple(order.index(i) for i in range(len(dims)))
 
 
-@op(_permuted, api="", view=True, upcast=False, shown="Permute", grad=lambda g, dims: _permute(g, _inverse(dims)),
-    put=lambda input, value, dims: _permute(value, _inverse(dims)))
+@op(
+    _permuted,
+    api="",
+    view=True,
+    upcast=False,
+    shown="Permute",
+    grad=lambda g, dims: _permute(g, _inverse(dims)),
+    put=lambda input, value, dims: _permute(value, _inverse(dims)),
+)
 def _permute(xp, input: T, dims):
     """`input` with its dimensions in another order."""
     return xp.transpose(input, dims)
@@ -151,23 +189,34 @@ def t(input):
 def _expanded(input: Spec, shape: tuple) -> Spec:
     ahead = len(shape) - input.ndim
     if ahead < 0:
-        raise RuntimeError(f"expand: the requested shape has too few dimensions!")
+        raise RuntimeError("expand: the requested shape has too few dimensions!")
     out = []
     for i, size in enumerate(shape):
         own = input.shape[i - ahead] if i >= ahead else None
         if size == -1:
             if own is None:
-                raise RuntimeError(f"The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {i}")
+                raise RuntimeError(
+                    f"The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {i}"
+                )
             size = own
         elif own is not None and own != size and own != 1:
-            raise RuntimeError(f"The expanded size of the tensor ({size}) must match the existing size ({own}) at non-singleton dimension {i}. "
-                               f" Target sizes: {list(shape)}.  Tensor sizes: {list(input.shape)}")
+            raise RuntimeError(
+                f"The expanded size of the tensor ({size}) must match the existing size ({own}) at non-singleton dimension {i}. "
+                f" Target sizes: {list(shape)}.  Tensor sizes: {list(input.shape)}"
+            )
         out.append(size)
     return input.like(out)
 
 
-@op(_expanded, api="", view=True, upcast=False, shown="Expand", grad=lambda g, input_spec: g,
-    put=lambda input, value, shape: _unexpanded(input, value))
+@op(
+    _expanded,
+    api="",
+    view=True,
+    upcast=False,
+    shown="Expand",
+    grad=lambda g, input_spec: g,
+    put=lambda input, value, shape: _unexpanded(input, value),
+)
 def _expand(xp, input: T, shape):
     """`input` stretched along dimensions of size 1, and along new ones in front."""
     ahead = len(shape) - input.ndim
@@ -176,8 +225,10 @@ def _expand(xp, input: T, shape):
 
 def _unexpanded(input, value):
     if math.prod(input.shape) != math.prod(value.shape):
-        raise RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-                           "Please clone() the tensor before performing the operation.")
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
     return _view(value, input.shape)
 
 
@@ -215,7 +266,7 @@ def flatten(input, start_dim=0, end_dim=-1):
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     if start == end:
         return input
-    return reshape(input, (*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:]))
+    return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
 @composite("torch method")
@@ -236,9 +287,11 @@ def unflatten(input, dim, sizes):
     if sizes.count(-1) > 1:
         raise RuntimeError("only one dimension can be inferred")
     if known != size if -1 not in sizes else not known or size % known:
-        raise RuntimeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({size}) in the input tensor")
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({size}) in the input tensor"
+        )
     whole = tuple(size // known if s == -1 else s for s in sizes)
-    return _view(input, (*input.shape[:dim], *whole, *input.shape[dim + 1:]))
+    return _view(input, (*input.shape[:dim], *whole, *input.shape[dim + 1 :]))
 
 
 @composite("method")
@@ -277,8 +330,10 @@ def movedim(input, source, destination):
     come = tuple(source) if isinstance(source, (tuple, list)) else (source,)
     go = tuple(destination) if isinstance(destination, (tuple, list)) else (destination,)
     if len(come) != len(go):
-        raise RuntimeError(f"movedim: Invalid source or destination dims: source ({list(come)} dims) should contain the same number of dims as "
-                           f"destination ({list(go)} dims)")
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({list(come)} dims) should contain the same number of dims as "
+            f"destination ({list(go)} dims)"
+        )
     come, go = tuple(wrap(d, input.ndim) for d in come), tuple(wrap(d, input.ndim) for d in go)
     for name, dims in (("source", come), ("destination", go)):
         if len(set(dims)) != len(dims):
@@ -291,6 +346,8 @@ def movedim(input, source, destination):
 def adjoint(input):
     """The conjugate transpose of the last two dimensions."""
     if input.ndim < 2:
-        raise RuntimeError(f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.")
+        raise RuntimeError(
+            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor."
+        )
     turned = transpose(input, -2, -1)
     return turned.conj() if input.dtype.is_complex else turned
