@@ -10,7 +10,7 @@ from .. import binding
 from ..engine import engine, freed_error
 from ..graph import FREED, Node
 from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
-from .walk import gradients, is_target, recorded
+from .walk import gradients, is_target, owner, recorded
 
 __all__ = ["backward", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled"]
 
@@ -80,19 +80,12 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     wanted = None if inputs is None else [t._node for t in _listed(inputs)]
     if wanted is not None and not wanted:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    owners = {id(t._node): t for t in _listed(inputs)} if inputs is not None else {}
-    for node, g in pairs(roots, seeds_for(roots, given), wanted, create_graph if retain_graph is None else retain_graph, create_graph):
+    found = pairs(roots, seeds_for(roots, given), wanted, create_graph if retain_graph is None else retain_graph, create_graph)
+    owners = {id(n): t for n, t in zip(wanted or (), _listed(inputs), strict=False)}
+    for node, g in found:
         t = owners[id(node)] if id(node) in owners else owner(node)
         if t is not None:
             accumulate(t, g)
-
-
-def owner(node: Node) -> Any:
-    """The tensor that collects the gradient of a leaf, if it still lives."""
-    ref = node.extra
-    if type(ref) is dict:
-        ref = ref.get("owner")
-    return ref() if ref is not None else None
 
 
 def accumulate(t: Any, g: Node) -> None:
@@ -136,11 +129,12 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
     for t in leaves:
         if not t.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
-    found = dict((id(n), g) for n, g in pairs(roots, seeds_for(roots, given), [t._node for t in leaves],
-                                              create_graph if retain_graph is None else retain_graph, create_graph))
+    wanted = [t._node for t in leaves]
+    found = {id(n): g for n, g in pairs(roots, seeds_for(roots, given), wanted, create_graph if retain_graph is None else retain_graph,
+                                        create_graph)}
     result = []
-    for t in leaves:
-        g = found.get(id(t._node))
+    for t, node in zip(leaves, wanted, strict=True):
+        g = found.get(id(node))
         if g is not None:
             result.append(_tensor(g))
         elif materialize_grads:

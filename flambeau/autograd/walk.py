@@ -1,7 +1,7 @@
 """The walk: from the graph of a result to its gradients, as a cached program or, where the user's code takes part, as recorded nodes."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..backends import SUPPLIED, Program, symbolic
@@ -150,6 +150,8 @@ def gradients(roots: list[Node], seeds: list[Node | None], wanted: list[Node] | 
     with engine.lock:
         nodes, cut = tape_of(roots)
         slots, leaves = cut.slots, cut.leaves
+        if wanted is not None:
+            as_recorded(wanted, slots)
         held = cut.held(nodes)
         given: list[Any] = []
         for seed in seeds:
@@ -213,6 +215,22 @@ def build(cut: Cut, seeds: list, roots: list[Node], held: list[int], wanted: lis
     return Step(program, [at[v] for v in values], freed, [(at[t], t.spec.like().leaf) for t in reached])
 
 
+def as_recorded(wanted: list[Node], nodes: Iterable[Node]) -> None:
+    """Replaces leaves whose tensors were written to since by the leaves that the tape knows of these tensors."""
+    for i, node in enumerate(wanted):
+        if node not in nodes and is_target(node):
+            t = owner(node)
+            wanted[i] = next((n for n in nodes if is_target(n) and t is not None and owner(n) is t), node)
+
+
+def owner(node: Node) -> Any:
+    """The tensor that collects the gradient of a leaf, if it still lives."""
+    ref = node.extra
+    if type(ref) is dict:
+        ref = ref.get("owner")
+    return ref() if ref is not None else None
+
+
 def is_target(node: Node) -> bool:
     """Whether `node` is a leaf whose tensor collects a gradient."""
     return (node.kind.op is None or node.kind.op.name == "_leaf") and type(node.spec) is not tuple and node.spec.requires_grad
@@ -237,6 +255,8 @@ def recorded(roots: list[Node], seeds: list[Node | None], wanted: list[Node] | N
     for node in nodes:
         if node.inputs is FREED:
             raise freed_error()
+    if wanted is not None:
+        as_recorded(wanted, {s: None for n in nodes for s in (n, *n.inputs) if type(s) is Node})
     targets = wanted
     if targets is None:
         targets = list(dict.fromkeys(s for n in [*nodes] for s in n.inputs if type(s) is Node and is_target(s)))

@@ -1,6 +1,7 @@
 """The NumPy backend: always there, the reference. A program is interpreted the first time, then turned into one Python function."""
 from __future__ import annotations
 
+import os
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from ..graph import Node
 from ..ops._op import argument
 from . import Program, shown_argument
 
+CHECK = os.environ.get("FLAMBEAU_CHECK", "") not in ("", "0")       # compare every value with its rule
 SMALL = 1 << 16         # bytes below which a dead value may stay until its function returns
 
 
@@ -81,6 +83,25 @@ xp = namespace()
 
 
 def kernel(node: Node) -> Callable[..., Any]:
+    """The function that computes a node from `xp` and the values of its arguments."""
+    return checked(node) if CHECK else bare_kernel(node)
+
+
+def checked(node: Node) -> Callable[..., Any]:
+    """The kernel of a node, its results compared with the shape and dtype that the rule promised."""
+    found = bare_kernel(node)
+
+    def run(*args: Any, **words: Any) -> Any:
+        result = found(*args, **words)
+        many = type(node.spec) is tuple
+        for value, s in zip(result, node.spec, strict=True) if many else [(result, node.spec)]:
+            if not s.weak and (np.shape(value) != s.shape or np.asarray(value).dtype != s.dtype.numpy):
+                raise AssertionError(f"{node.kind.op.name}: the rule says {s}, the kernel gave {np.asarray(value).dtype}{list(np.shape(value))}")
+        return result
+    return run
+
+
+def bare_kernel(node: Node) -> Callable[..., Any]:
     """The function that computes a node from `xp` and the values of its arguments."""
     found = node.kind.op.lowerings.get("numpy", node.kind.op.body)
     specs = [s.spec for s in node.inputs if type(s) is Node and type(s.spec) is not tuple]
@@ -195,7 +216,7 @@ def is_small(node: Node) -> bool:
 def inlined(node: Node, sources: Sequence[str]) -> str | None:
     """The operation as an expression in Python's operators, which saves the call of a kernel."""
     op = node.kind.op
-    if op.inline is None or op.upcast and node.spec.dtype.half:
+    if op.inline is None or CHECK or op.upcast and node.spec.dtype.half:
         return None
     template = op.inline(node.kind) if callable(op.inline) else op.inline
     if template is None:
