@@ -128,7 +128,7 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     if common.category < dtypes.FLOATING:
         raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {title(common)}")
     shape = broadcast_shapes(x1.shape, x2.shape)
-    place = wrap(dim, len(shape)) - len(shape)
+    place = wrap(dim, len(shape)) - max(len(shape), 1)
     x1, x2 = (x if -place <= x.ndim and x.shape[place] == shape[place] else x.expand(shape) for x in (x1, x2))
     x1, x2 = x1 * filled(x1, (), 1, common), x2 * filled(x2, (), 1, common)
     n1, n2 = _length(x1, place, eps), _length(x2, place, eps)

@@ -8,8 +8,10 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
+from ._lapack import check_square
 from ._op import S, T, composite, op
 from ._rules import broadcast_shapes, title, wrap
+from .core import filled
 from .elementwise import conj
 from .linalg import cpp_name, matmul, mm, no_bool, one_dtype
 
@@ -347,17 +349,15 @@ def chain_matmul(*matrices, out=None):
     return matrices[0] if len(matrices) == 1 else _multi_dot(matrices, out=out)
 
 
-def check_square(name: str, a: Any, argument: str = "A") -> None:
-    """Raises PyTorch's error unless `a` (a Spec, node or tensor) is a matrix, or several, with as many rows as columns."""
-    if a.ndim < 2:
-        raise RuntimeError(f"{name}: The input tensor {argument} must have at least 2 dimensions.")
-    if a.shape[-1] != a.shape[-2]:
-        raise RuntimeError(f"{name}: {argument} must be batches of square matrices, but they are {a.shape[-2]} by {a.shape[-1]} matrices")
-
 
 def eye_like(x, rows: int, columns: int | None = None):
     """A unit matrix in the company of `x`, for composites and gradient rules."""
     return _eye_like(x, rows, rows if columns is None else columns)
+
+
+def unit_like(x):
+    """Unit matrices of the shape of `x`, on the tape if it is: with gradient 0."""
+    return x.masked_fill(filled(x, (), True, dtypes.bool_), 0) + eye_like(x, *x.shape[-2:])
 
 
 @op(lambda input, rows, columns: input.like((rows, columns)), api="", upcast=False, detaches=True, cases=[(S(1), 2, 3)])
@@ -371,7 +371,7 @@ def matrix_power(input, n):
     """The product of `n` copies of a square matrix; of its inverse if n is negative."""
     check_square("linalg.matrix_power", input)
     if n == 0:
-        return eye_like(input, input.shape[-1]).expand(tuple(input.shape)).clone()
+        return unit_like(input)
     if n < 0:
         from .solving import inv
         input, n = inv(input), -n
