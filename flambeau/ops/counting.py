@@ -87,7 +87,7 @@ def unravel_index(indices, shape):
 
 # ---- histograms
 
-@op(None, api="", eager=True, detaches=True)
+@op(None, api="", eager=True, detaches=True, cases=[(S(5, dtype="int64"),), (S(5, dtype="int64"), S(5), 4)])
 def _bincount(xp, input: T, weights: T = None, minlength=0):
     if input.dtype.kind not in "iu":
         name = TITLES[dtypes.dtype.by_numpy[input.dtype].name]
@@ -154,7 +154,7 @@ def histc(xp, input: T, bins=100, min=0, max=0):
         xp.at_add(xp.zeros(bins, x.dtype), xp.minimum(place, bins - 1), inside.astype(x.dtype))
 
 
-@op(None, api="", eager=True, detaches=True)
+@op(None, api="", eager=True, detaches=True, cases=[(S(6, 2), None, (), (2, 3)), (S(4, 1), S(4), (S(3),))])
 def _histogram(xp, input: T, weight: T = None, edges: Ts = (), bins=(), range=None, density=False):
     """Counts of the rows of `input` and the edges used: those given, or `bins` equal intervals for each column. See `histogramdd`."""
     rows = xp.reshape(input, (-1, input.shape[-1]))

@@ -271,13 +271,13 @@ def _chosen_all(name: str):
     return rule
 
 
-@op(_chosen_all("max"), api="", shown="Max", grad=shared_all)
+@op(_chosen_all("max"), api="", shown="Max", grad=shared_all, cases=[(S(2, 3),), (S(),)])
 def _max_all(xp, input: T):
     """The largest element of all."""
     return largest(xp)(input, axis=None)
 
 
-@op(_chosen_all("min"), api="", shown="Min", grad=shared_all)
+@op(_chosen_all("min"), api="", shown="Min", grad=shared_all, cases=[(S(2, 3),), (S(),)])
 def _min_all(xp, input: T):
     """The smallest element of all."""
     return smallest(xp)(input, axis=None)
