@@ -258,7 +258,7 @@ def _group_norm(input, num_groups, weight=None, bias=None, eps=1e-05, cudnn_enab
 @op(lambda running: running.like(), api="", detaches=True, cases=[(S(3), S(2, 3), 0.1, 0, 4)])
 def _running(xp, running: T, statistics: T, momentum=0.1, row=0, count=1):
     """A running mean (row 0) or variance (row 1) moved toward new statistics; of several images, toward their average."""
-    new = statistics[row].reshape(statistics.shape[1] // max(1, running.size), -1 if running.size else 0).mean(0)
+    new = statistics[row].reshape(max(1, statistics.shape[1] // max(1, running.size)), running.size).mean(0)
     new = new * (count / max(count - 1, 1)) if row else new
     return ((1 - momentum) * running + momentum * new).astype(running.dtype)
 
