@@ -121,7 +121,8 @@ def _dtype_for(data: Any, array: np.ndarray) -> dtype:
     found = dtypes.dtype.by_numpy.get(array.dtype.newbyteorder("="))
     if found is None:
         raise TypeError(
-            f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types are: float64, float32, "
+            f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types are: "
+            "float64, float32, "
             "float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool."
         )
     return found
@@ -174,10 +175,11 @@ def legacy_tensor(cls: type, *args: Any, dtype: Any = None, device: Any = None) 
         found = tensor(args[0], dtype=kind, device=device)
     else:
         sizes = tuple(args[0]) if args and isinstance(args[0], Size) else args
-        for i, n in enumerate(sizes):
+        for n in sizes:
             if not isinstance(n, int):
                 raise TypeError(
-                    f"new() received an invalid combination of arguments - got ({', '.join(type(a).__name__ for a in args)})"
+                    "new() received an invalid combination of arguments - got "
+                    f"({', '.join(type(a).__name__ for a in args)})"
                 )
         found = from_array(
             np.zeros(sizes if sizes else (0,), kind.numpy), s=spec(tuple(sizes) if sizes else (0,), kind)
@@ -224,7 +226,8 @@ def _sized(size: tuple, name: str = "zeros") -> tuple[int, ...]:
                         f"{name}(): argument 'size' (position 1) must be tuple of ints, not {type(n).__name__}"
                     )
                 raise TypeError(
-                    f"{name}(): argument 'size' failed to unpack the object at pos {i + 1} with error \"type must be tuple of ints,"
+                    f"{name}(): argument 'size' failed to unpack the object at pos {i + 1} with error "
+                    '"type must be tuple of ints,'
                     f'but got {type(n).__name__}"'
                 )
             return tuple([operator.index(k) for k in size])
@@ -406,11 +409,13 @@ def frombuffer(buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, r
         )
     if count < 0 and (size - offset) % item:
         raise ValueError(
-            f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of element size ({item})"
+            f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of element "
+            f"size ({item})"
         )
     if count > 0 and offset + count * item > size:
         raise ValueError(
-            f"requested buffer length ({count} * {item} bytes) after offset ({offset} bytes) must not be greater than actual "
+            f"requested buffer length ({count} * {item} bytes) after offset ({offset} bytes) must not be greater "
+            "than actual "
             f"buffer length ({size} bytes)"
         )
     return finished(np.frombuffer(bytes(buffer), dtype.numpy, count, offset).copy(), dtype, None, requires_grad)

@@ -1,4 +1,4 @@
-"""`x[key]` and `x[key] = value`, with all that PyTorch takes for a key: reading gives views where it can, writing goes through them."""
+"""`x[key]` and `x[key] = value`, with all that PyTorch takes for a key. Reading gives views where it can."""
 
 from __future__ import annotations
 
@@ -113,7 +113,8 @@ def _all_basic(key: tuple, shape: tuple) -> tuple | None:
 class Parts:
     """A key taken apart: a basic index, what to do to its result by tensors.
 
-    `chosen` are 0-d integer tensors, each with the dimension that it picks from and takes away, in order; `indices` stand for dimensions of
+    `chosen` are 0-d integer tensors, each with the dimension that it picks from and takes away, in order;
+    `indices` stand for dimensions of
     what is left: an index tensor or mask, or None for a whole dimension.
     """
 
@@ -135,8 +136,10 @@ def _listed(key: Any) -> tuple:
         )
     ):
         warnings.warn(
-            "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use "
-            "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], which "
+            "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch "
+            "2.9; use "
+            "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, "
+            "x[torch.tensor(seq)], which "
             "will result either in an error or a different result",
             UserWarning,
             stacklevel=4,
@@ -195,7 +198,8 @@ def parts_of(self: Tensor, key: Any) -> Parts:
                 raise TypeError("new(): invalid data type 'str'")
             name = "numpy.bool" if isinstance(k, np.bool_) else type(k).__name__
             raise IndexError(
-                f"only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {name})"
+                "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+                f"(got {name})"
             )
         else:
             items.append(operator.index(k))
@@ -208,7 +212,8 @@ def parts_of(self: Tensor, key: Any) -> Parts:
     if taken > len(shape):
         if not shape and len(items) == 1 and type(items[0]) is int:
             raise IndexError(
-                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim "
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to "
+                "convert a 0-dim "
                 "tensor to a number"
             )
         if not shape and len(items) == 1 and type(items[0]) is slice:
@@ -404,7 +409,7 @@ def _put(self: Tensor, index: tuple, value: Any) -> None:
 
 
 def _fitted(value: Tensor, shape: tuple) -> Node:
-    """The node of `value` without what sizes of 1 it has in front too many; PyTorch's error if it cannot be broadcast to `shape`."""
+    """The node of `value` without needless sizes of 1 in front; PyTorch's error if it does not broadcast to `shape`."""
     node, own = value._node, value._node.spec.shape
     extra = len(own) - len(shape)
     if extra > 0 and all(n == 1 for n in own[:extra]):
@@ -419,7 +424,8 @@ def _fitted(value: Tensor, shape: tuple) -> Node:
     for i in range(1, len(own) + 1):
         if own[-i] not in (1, shape[-i]):
             raise RuntimeError(
-                f"The expanded size of the tensor ({shape[-i]}) must match the existing size ({own[-i]}) at non-singleton "
+                f"The expanded size of the tensor ({shape[-i]}) must match the existing size ({own[-i]}) at "
+                "non-singleton "
                 f"dimension {len(shape) - i}.  Target sizes: {list(shape)}.  Tensor sizes: {list(own)}"
             )
     return node

@@ -182,7 +182,8 @@ def broadcast_shapes(*shapes: Any) -> Size:
             for j in range(1, 1 + min(len(before), len(given[i]))):
                 if 1 not in (before[-j], given[i][-j]) and before[-j] != given[i][-j]:
                     raise RuntimeError(
-                        f"Attempting to broadcast a dimension of length {given[i][-j]} at -{j}! Mismatching argument at index {i} "
+                        f"Attempting to broadcast a dimension of length {given[i][-j]} at -{j}! Mismatching "
+                        f"argument at index {i} "
                         f"had {given[i]}; but expected shape should be broadcastable to {list(before)}"
                     ) from None
     return Size(_common(*given))

@@ -1,4 +1,4 @@
-"""Methods of tensors that no operation of the registry stands for: conversions by name, new tensors of the same sort, changes of shape in place."""
+"""Methods of tensors beside the operations: conversions by name, new tensors of the same sort, shapes in place."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def zero_(self: Tensor) -> Tensor:
 
 
 def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
-    """Makes every element of the main diagonal `fill_value`; of a tall matrix with `wrap`, of the diagonal that begins anew each n + 1 rows."""
+    """Makes the main diagonal `fill_value`; with `wrap`, a tall matrix's begins anew every n + 1 rows."""
     if self.ndim < 2:
         raise RuntimeError("dimensions must larger than 1")
     if self.ndim > 2 and len(set(self.shape)) > 1:

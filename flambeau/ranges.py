@@ -34,7 +34,7 @@ def arange(
     pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
-    """The numbers start, start + step, ... before `end`: `arange(end)`, `arange(start, end)`, `arange(start, end, step)`.
+    """The numbers start, start + step, ... before `end`: `arange(end)` or `arange(start, end, step)`.
 
     >>> import flambeau as torch
     >>> torch.arange(1, 2.5, 0.5)
@@ -56,10 +56,14 @@ def arange(
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     if kind.category == dtypes.INTEGER:
+        whole = start, end, step
         start, end, step = int(start), int(end), int(step)
         if step == 0:
             raise RuntimeError("step must be nonzero")
-        count = max(0, -((start - end) // step))
+        if kind is dtypes.int64:
+            count = max(0, -((start - end) // step))
+        else:  # PyTorch counts in doubles, unless these are 64-bit integers
+            count = math.ceil((whole[1] - whole[0]) / whole[2])
         value = np.arange(count, dtype=np.int64) * step + start
     else:
         value = start + np.arange(math.ceil((end - start) / step)) * float(step)

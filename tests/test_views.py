@@ -97,8 +97,11 @@ def run(m, shape, first, second, taped):
 
 def lies(t):
     """Where the elements of a tensor lie; the stride of a single slice says nothing."""
-    return [step for size, step in zip(t.shape, t.stride(), strict=True) if size > 1], t.storage_offset(), t.is_contiguous()
-
+    return (
+        [step for size, step in zip(t.shape, t.stride(), strict=True) if size > 1],
+        t.storage_offset(),
+        t.is_contiguous(),
+    )
 
 
 @settings(max_examples=300, deadline=None)

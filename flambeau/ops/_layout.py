@@ -115,7 +115,9 @@ def step(name: str, args: tuple, offset: int, strides: tuple, shape: tuple) -> t
     if name == "_as_strided":
         size, stride, start = args
         if not is_contiguous(shape, strides):
-            lies = [(c, n) for c, n, size_of in zip(contiguous_strides(shape), strides, shape, strict=True) if size_of > 1]
+            lies = [
+                (c, n) for c, n, size_of in zip(contiguous_strides(shape), strides, shape, strict=True) if size_of > 1
+            ]
             start, *moved = [translated(n, lies) for n in (start, *stride)]
             stride = tuple(moved)
         return offset + start, stride, size
@@ -123,7 +125,7 @@ def step(name: str, args: tuple, offset: int, strides: tuple, shape: tuple) -> t
 
 
 def translated(distance: int, lies: list[tuple[int, int]]) -> int:
-    """A distance between elements in order, as one between those that lie otherwise: `lies` has both strides of each dimension."""
+    """A distance between elements in order, as one between those that lie otherwise (`lies`: both strides)."""
     total = 0
     for ordered, actual in lies:
         count, distance = divmod(distance, ordered)

@@ -13,8 +13,8 @@ from .core import filled
 from .shape import _expand, _view
 
 # ---- integers, slices, new dimensions: one view
-# A basic index is a tuple with an int (the dimension goes), None (a new one of size 1) or (start, stop, step) for each dimension from the
-# front, all in range; dimensions that it does not reach are taken whole.
+# A basic index is a tuple with an int (the dimension goes), None (a new one of size 1) or (start, stop, step) for each
+# dimension from the front, all in range; dimensions that it does not reach are taken whole.
 
 
 def keyed(index: tuple) -> tuple:
@@ -159,7 +159,8 @@ def out_of_range(xp: Any, shape: tuple, indices: tuple) -> IndexError:
         bad = (index < -size) | (index >= size)
         if xp.any(bad):
             return IndexError(
-                f"index {int(xp.asarray(index)[bad].reshape(-1)[0])} is out of bounds for dimension {place} with size {size}"
+                f"index {int(xp.asarray(index)[bad].reshape(-1)[0])} is out of bounds for dimension {place} with "
+                f"size {size}"
             )
     return IndexError("index out of range")
 
@@ -187,7 +188,8 @@ def _put_shape(input: Spec, indices: tuple, values: Spec, accumulate: bool) -> S
     found = index_shape(input, indices)
     if values.dtype is not input.dtype and not values.weak:
         raise RuntimeError(
-            f"Index put requires the source and destination dtypes match, got {title(input.dtype)} for the destination and "
+            f"Index put requires the source and destination dtypes match, got {title(input.dtype)} for the "
+            "destination and "
             f"{title(values.dtype)} for the source."
         )
     try:
@@ -196,7 +198,8 @@ def _put_shape(input: Spec, indices: tuple, values: Spec, accumulate: bool) -> S
         fits = False
     if not fits:
         raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing result of shape "
+            f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing result of "
+            "shape "
             f"{list(found)}"
         )
     return input.like()
@@ -287,7 +290,7 @@ def index_put(input, indices, values, accumulate=False):
 
 
 def masked_indices(mask: Any, shape: tuple, at: int) -> list:
-    """The positions where `mask`, over the dimensions of `shape` from `at` on, is true: an index tensor for each of its dimensions."""
+    """Where `mask`, over the dimensions of `shape` from `at` on, is true: an index tensor for each dimension."""
     if mask.ndim + at > len(shape):
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
     for i, size in enumerate(mask.shape):
@@ -423,7 +426,8 @@ C_NAMES = {
 def _masked(input: Spec, mask: Spec, value: Spec) -> Spec:
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError(
-            f"masked_fill_ only supports boolean masks, but got mask with dtype {C_NAMES.get(mask.dtype.name, mask.dtype.name)}"
+            "masked_fill_ only supports boolean masks, but got mask with dtype "
+            f"{C_NAMES.get(mask.dtype.name, mask.dtype.name)}"
         )
     if value.ndim:
         raise RuntimeError(
@@ -511,6 +515,7 @@ def masked_scatter(input, mask, source):
         raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype.name}")
     if input.dtype is not source.dtype:
         raise RuntimeError(
-            f"masked_scatter: expected self and source to have same dtypes but got {title(input.dtype)} and {title(source.dtype)}"
+            f"masked_scatter: expected self and source to have same dtypes but got {title(input.dtype)} and "
+            f"{title(source.dtype)}"
         )
     return _masked_scatter(input, mask, source)

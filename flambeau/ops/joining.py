@@ -36,7 +36,8 @@ def _joined(tensors: tuple, dim: int) -> Spec:
         for d, (size, expected) in enumerate(zip(s.shape, first.shape, strict=True)):
             if d != dim and size != expected:
                 raise RuntimeError(
-                    f"Sizes of tensors must match except in dimension {dim}. Expected size {expected} in dimension {d} but got "
+                    f"Sizes of tensors must match except in dimension {dim}. Expected size {expected} in dimension "
+                    f"{d} but got "
                     f"size {size} for tensor number {i} in the list."
                 )
         total += s.shape[dim]
@@ -81,7 +82,8 @@ def _stacked(tensors: tuple, dim: int) -> Spec:
     for i, s in enumerate(tensors):
         if s.shape != first.shape:
             raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and {list(s.shape)} "
+                f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and "
+                f"{list(s.shape)} "
                 f"at entry {i}"
             )
     return first.like([*first.shape[:dim], len(tensors), *first.shape[dim:]])
@@ -212,7 +214,8 @@ def split_with_sizes(input, split_sizes, dim=0):
     wanted, total, start, found = [int(n) for n in split_sizes], input.shape[dim], 0, []
     if sum(wanted) != total:
         raise RuntimeError(
-            f"split_with_sizes expects split_sizes to sum exactly to {total} (input tensor's size at dimension {dim}), but got "
+            f"split_with_sizes expects split_sizes to sum exactly to {total} (input tensor's size at dimension "
+            f"{dim}), but got "
             f"split_sizes={wanted}"
         )
     for n in wanted:
@@ -258,7 +261,8 @@ def tensor_split(input, indices_or_sections, dim=0):
     if not isinstance(indices_or_sections, (int, tuple, list)):
         if indices_or_sections.ndim > 1:
             raise RuntimeError(
-                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got "
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional "
+                "tensor, but got "
                 f"a tensor with {indices_or_sections.ndim} dims"
             )
         indices_or_sections = indices_or_sections.tolist()
@@ -276,7 +280,8 @@ def _split_along(input, indices_or_sections, dim: int, name: str):
     if isinstance(indices_or_sections, int):
         if indices_or_sections <= 0 or input.shape[dim] % indices_or_sections:
             raise RuntimeError(
-                f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {input.shape[dim]} is not "
+                f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
+                f"{input.shape[dim]} is not "
                 f"divisible by the split_size {indices_or_sections}!"
             )
     return tensor_split(input, indices_or_sections, dim)
@@ -329,7 +334,7 @@ def broadcast_tensors(*tensors):
 
 @composite("torch")
 def meshgrid(*tensors, indexing=None):
-    """The coordinates of a grid whose axes the vectors `tensors` are; "ij" keeps their order, "xy" exchanges the first two."""
+    """The coordinates of a grid with the vectors `tensors` as axes, "xy" exchanging the first two."""
     tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
     if not tensors:
         raise ValueError("meshgrid expects a non-empty TensorList")

@@ -1,4 +1,4 @@
-"""Elements in another order: strided views, diagonals, windows, turning and rolling; and writing such parts functionally."""
+"""Elements in another order: strided views, diagonals, windows, turning and rolling, and writing such parts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def _strided(input: Spec, size: tuple, stride: tuple, offset: int) -> Spec:
     if last > input.numel:
         item = input.dtype.itemsize
         raise RuntimeError(
-            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {item} requiring a "
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {item} "
+            "requiring a "
             f"storage size of {last * item} are out of bounds for storage of size {input.nbytes}"
         )
     return input.like(size)
@@ -97,14 +98,15 @@ def as_strided_scatter(input, src, size, stride, storage_offset=None):
     size, stride = tuple(size), tuple(stride)
     if tuple(src.shape) != size:
         raise RuntimeError(
-            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(size)}"
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = "
+            f"{list(size)}"
         )
     return _strided_put(input, src, size, stride, storage_offset or 0, False)
 
 
 @composite("method")
 def unfold(input, dimension, size, step):
-    """All windows of `size` elements along a dimension, `step` apart, as a view with the windows' elements in a new last dimension."""
+    """All windows of `size` elements along a dimension, `step` apart; their elements are a new last dimension."""
     if size < 0:
         raise RuntimeError(f"size is {size} but must be >= 0")
     if step <= 0:
@@ -139,7 +141,7 @@ def _diagonal_layout(shape: tuple, offset: int, dim1: int, dim2: int) -> tuple[t
 
 @composite("torch method", alias="linalg.diagonal")
 def diagonal(input, offset=0, dim1=0, dim2=1):
-    """The diagonal of two dimensions, as a view in which it is the last; `offset` above (or, negative, below) the main one."""
+    """The diagonal of two dimensions, as the last of a view; `offset` above (or, negative, below) the main one."""
     return _as_strided(input, *_diagonal_layout(tuple(input.shape), offset, dim1, dim2))
 
 
@@ -154,7 +156,8 @@ def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
 def _same_size(src: Any, size: Any) -> None:
     if tuple(src.shape) != tuple(size):
         raise RuntimeError(
-            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(size)}"
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = "
+            f"{list(size)}"
         )
 
 
@@ -259,13 +262,13 @@ def flipud(input):
     grad=lambda g, shifts, dims: _roll(g, tuple([-n for n in shifts]), dims),
 )
 def _roll(xp, input: T, shifts, dims):
-    """`input` with its elements moved along `dims` (none: through all as if flat), those that leave coming in at the other end."""
+    """`input` with its elements moved along `dims` (none: as if flat) and in again at the other end."""
     return xp.roll(input, shifts, dims) if dims else xp.roll(input, shifts[0])
 
 
 @composite("torch method")
 def roll(input, shifts, dims=()):
-    """`input` with its elements moved by `shifts` along `dims`, those that leave coming in at the other end; without `dims`, as if flat."""
+    """`input` with its elements moved by `shifts` along `dims` (none: as if flat) and in again at the other end."""
     shifts = tuple(shifts) if isinstance(shifts, (tuple, list)) else (shifts,)
     dims = tuple(dims) if isinstance(dims, (tuple, list)) else (dims,)
     if not shifts:

@@ -13,7 +13,7 @@ from .indexing import C_NAMES, add_at, converted
 
 
 def check_index(name: str, input: Spec, dim: int, index: Spec, src: Spec | None = None) -> int:
-    """Raises PyTorch's errors unless `index` fits `input` (and `src`) in every dimension but `dim`. Returns `dim` counted from the front."""
+    """The dimension meant by `dim`; PyTorch's errors unless `index` fits `input` (and `src`) in every other."""
     dim = wrap(dim, input.ndim)
     if not index.numel:
         return dim
@@ -27,11 +27,13 @@ def check_index(name: str, input: Spec, dim: int, index: Spec, src: Spec | None 
         if input.ndim and i != dim and size > input.shape[i]:
             if name == "gather":
                 raise RuntimeError(
-                    f"Size does not match at dimension {i} expected index {list(index.shape)} to be no larger than self "
+                    f"Size does not match at dimension {i} expected index {list(index.shape)} to be no larger than "
+                    "self "
                     f"{list(input.shape)} apart from dimension {dim}"
                 )
             raise RuntimeError(
-                f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension {dim}"
+                f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from "
+                f"dimension {dim}"
                 + (f" and to be no larger size than src {list(src.shape)}" if src is not None and not src.weak else "")
             )
     if src is not None and not src.weak:
@@ -39,7 +41,8 @@ def check_index(name: str, input: Spec, dim: int, index: Spec, src: Spec | None 
             raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
         if any(i > s for i, s in zip(index.shape, src.shape, strict=False)):
             raise RuntimeError(
-                f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension {dim} "
+                f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from "
+                f"dimension {dim} "
                 f"and to be no larger size than src {list(src.shape)}"
             )
     return dim
@@ -202,7 +205,8 @@ def _source_rule(name: str) -> Any:
         if index.ndim > 1:
             raise (
                 IndexError(
-                    f"{name}(): Index is supposed to be a vector, but got dim: {index.ndim} with type: {title(index.dtype)} "
+                    f"{name}(): Index is supposed to be a vector, but got dim: {index.ndim} with type: "
+                    f"{title(index.dtype)} "
                     f"and size: {list(index.shape)}"
                 )
                 if name == "index_add"
@@ -212,13 +216,15 @@ def _source_rule(name: str) -> Any:
             raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index but got: {title(index.dtype)}")
         if source.dtype is not input.dtype:
             raise RuntimeError(
-                f"{name}(): self ({title(input.dtype)}) and source ({title(source.dtype)}) must have the same scalar type"
+                f"{name}(): self ({title(input.dtype)}) and source ({title(source.dtype)}) must have the same "
+                "scalar type"
             )
         expected = [index.numel if i == dim else size for i, size in enumerate(input.shape)]
         if source.ndim and input.ndim and list(source.shape) != expected:
             if len(expected) == source.ndim and source.shape[dim] != index.numel:
                 raise (RuntimeError if name == "index_add" else IndexError)(
-                    f"{name}(): Number of indices ({index.numel}) should be equal to source.size(dim): ({source.shape[dim]}), for dim: {dim}"
+                    f"{name}(): Number of indices ({index.numel}) should be equal to source.size(dim): "
+                    f"({source.shape[dim]}), for dim: {dim}"
                 )
             raise RuntimeError(
                 f"{name}(): Source/destination tensor must have same slice shapes. Destination slice shape: "
@@ -262,7 +268,7 @@ def index_add(xp, input: T, dim, index: T, source: T, *, alpha=1):
     shape = input.shape
     input, index, source = lifted(xp, input, index, source)
     _checked(xp, index, input.shape[dim], "index_add")
-    scaled = source if type(alpha) is int and alpha == 1 else converted(xp, alpha * source, source.dtype)
+    scaled = source if type(alpha) is int and alpha == 1 else source * converted(xp, alpha, source.dtype)
     return xp.reshape(xp.at_add(input, _along(index, dim, input.ndim), scaled), shape)
 
 
@@ -271,7 +277,7 @@ def _index_add_numpy(np, input, dim, index, source, *, alpha=1):
     shape = input.shape
     out, index, source = np.array(input, order="C"), *lifted(np, index, source)
     _checked(np, index, shape[dim] if shape else 1, "index_add")
-    scaled = source if type(alpha) is int and alpha == 1 else converted(np, alpha * source, source.dtype)
+    scaled = source if type(alpha) is int and alpha == 1 else source * converted(np, alpha, source.dtype)
     flat = np.atleast_1d(out)
     places = np.arange(out.size).reshape(flat.shape)[_along(index, dim, flat.ndim)]
     add_at(np, out.reshape(-1), places, scaled)
@@ -343,7 +349,7 @@ def index_fill(xp, input: T, dim, index: T, value: T):
 
 @composite("torch method inplace out")
 def scatter(input, dim, index, src=None, *, value=None, reduce=None):
-    """`input` with the elements of `src` (a tensor, or a number) written at `index` along `dim`; `reduce` "add" or "multiply" combines."""
+    """`input` with `src` (a tensor, or a number) written at `index` along `dim`; `reduce`: "add" or "multiply"."""
     src = value if src is None else src
     if src is None:
         raise TypeError("scatter() received an invalid combination of arguments: src or value is missing")

@@ -135,14 +135,15 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
 
 @composite("torch method inplace out")
 def index_reduce(input, dim, index, source, reduce, *, include_self=True):
-    """`input` with the slices of `source` combined at the positions `index` along `dim` by "prod", "mean", "amax" or "amin"."""
+    """`input` with the slices of `source` combined at `index` along `dim` by "prod", "mean", "amax" or "amin"."""
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
     if index.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError(f"index_reduce(): Expected dtype int32/int64 for index but got: {title(index.dtype)}")
     if source.dtype is not input.dtype:
         raise RuntimeError(
-            f"index_reduce(): self ({title(input.dtype)}) and source ({title(source.dtype)}) must have the same scalar type"
+            f"index_reduce(): self ({title(input.dtype)}) and source ({title(source.dtype)}) must have the same "
+            "scalar type"
         )
     dim = wrap(dim, input.ndim)
     if input.ndim:
@@ -159,12 +160,13 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
 
 @composite("torch method out")
 def take_along_dim(input, indices, dim=None):
-    """The elements of `input` at `indices` along `dim`, both broadcast in the other dimensions; without `dim`, as if flat."""
+    """The elements of `input` at `indices` along `dim` (none: as if flat), the other dimensions broadcast."""
     if dim is None:
         return gather(input.reshape(-1), 0, indices.reshape(-1))
     if input.ndim != indices.ndim:
         raise RuntimeError(
-            f"torch.take_along_dim(): input and indices should have the same number of dimensions, but got {input.ndim} "
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
+            f"{input.ndim} "
             f"dimensions for input, and {indices.ndim} dimensions for indices"
         )
     if indices.dtype is not dtypes.int64:
@@ -199,7 +201,7 @@ def _spread(xp, repeats: T):
 
 @composite("torch method")
 def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
-    """Each slice of `input` along `dim` (none: each element) `repeats` times in a row: a number, or a tensor with one for each slice."""
+    """Each slice of `input` along `dim` (none: each element) `repeats` times: a number, or one for each slice."""
     if repeats is None:
         repeats = input
         _check_repeats(repeats)
@@ -264,7 +266,10 @@ def _classes(xp, input: T):
 
 @composite("nn.functional")
 def one_hot(tensor, num_classes=-1):
-    """Vectors of zeros with a one at the position that each integer says: tensor (*) -> (*, num_classes), by default one more than the greatest."""
+    """Vectors of zeros with a one at the position that each integer says.
+
+    tensor (*) -> (*, num_classes), by default one more than the greatest.
+    """
     if tensor.dtype is not dtypes.int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     if num_classes == -1:

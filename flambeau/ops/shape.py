@@ -26,7 +26,8 @@ def resolved(shape: tuple, numel: int) -> tuple[int, ...]:
     if -1 in shape:
         if known == 0:
             raise RuntimeError(
-                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
+                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension "
+                "size -1 "
                 "can be any value and is ambiguous"
             )
         if numel % known == 0:
@@ -85,7 +86,8 @@ def _recut(input: Spec, dtype: dtypes.dtype) -> list[int]:
         raise RuntimeError("self.dim() cannot be 0 to view " + f"{input.dtype} as {dtype} (different element sizes)")
     if input.shape[-1] * old % new:
         raise RuntimeError(
-            f"self.size(-1) must be divisible by {new // old} to view {title(input.dtype)} as {title(dtype)} (different element "
+            f"self.size(-1) must be divisible by {new // old} to view {title(input.dtype)} as {title(dtype)} "
+            "(different element "
             f"sizes), but got {input.shape[-1]}"
         )
     return [*input.shape[:-1], input.shape[-1] * old // new]
@@ -109,7 +111,7 @@ def _whole(n: Any) -> int:
 
 @composite("method")
 def view(input, *shape):
-    """`input` with another shape of as many elements (one size may be -1), sharing its memory; or its bytes as another dtype."""
+    """`input` with another shape (one size may be -1), sharing its memory; or its bytes as another dtype."""
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         return input if shape[0] is input.dtype else _view_dtype(input, shape[0])
     wanted = sizes(shape)
@@ -123,7 +125,7 @@ def view(input, *shape):
 
 @composite("torch method")
 def reshape(input, *shape):
-    """`input` with another shape of as many elements (one size may be -1): a view where the memory allows it, else a copy."""
+    """`input` with another shape (one size may be -1): a view where the memory allows it, else a copy."""
     wanted = sizes(shape)
     if getattr(input, "_chain", ()) and not viewable(input, resolved(wanted, math.prod(input.shape))):
         return _unsafe_view(input, wanted)
@@ -133,7 +135,8 @@ def reshape(input, *shape):
 def _permuted(input: Spec, dims: tuple) -> Spec:
     if len(dims) != input.ndim:
         raise RuntimeError(
-            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering "
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the "
+            "desired ordering "
             f"of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(dims)}"
         )
     order = [wrap(d, input.ndim) for d in dims]
@@ -201,7 +204,8 @@ def _expanded(input: Spec, shape: tuple) -> Spec:
             size = own
         elif own is not None and own != size and own != 1:
             raise RuntimeError(
-                f"The expanded size of the tensor ({size}) must match the existing size ({own}) at non-singleton dimension {i}. "
+                f"The expanded size of the tensor ({size}) must match the existing size ({own}) at non-singleton "
+                f"dimension {i}. "
                 f" Target sizes: {list(shape)}.  Tensor sizes: {list(input.shape)}"
             )
         out.append(size)
@@ -288,7 +292,8 @@ def unflatten(input, dim, sizes):
         raise RuntimeError("only one dimension can be inferred")
     if known != size if -1 not in sizes else not known or size % known:
         raise RuntimeError(
-            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({size}) in the input tensor"
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({size}) in the "
+            "input tensor"
         )
     whole = tuple(size // known if s == -1 else s for s in sizes)
     return _view(input, (*input.shape[:dim], *whole, *input.shape[dim + 1 :]))
@@ -326,12 +331,13 @@ def clone(xp, input: T, *, memory_format=None):
 
 @composite("torch method", alias="moveaxis")
 def movedim(input, source, destination):
-    """`input` with dimensions moved from the places `source` to the places `destination`; the others keep their order."""
+    """`input` with dimensions moved from `source` to `destination`; the others keep their order."""
     come = tuple(source) if isinstance(source, (tuple, list)) else (source,)
     go = tuple(destination) if isinstance(destination, (tuple, list)) else (destination,)
     if len(come) != len(go):
         raise RuntimeError(
-            f"movedim: Invalid source or destination dims: source ({list(come)} dims) should contain the same number of dims as "
+            f"movedim: Invalid source or destination dims: source ({list(come)} dims) should contain the same "
+            "number of dims as "
             f"destination ({list(go)} dims)"
         )
     come, go = tuple(wrap(d, input.ndim) for d in come), tuple(wrap(d, input.ndim) for d in go)
