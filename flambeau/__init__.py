@@ -69,7 +69,9 @@ install_operators()
 _indexing.install()
 _methods.install()
 
-from . import nn, optim, utils  # noqa: E402
+from . import backends, cuda, nn, optim, utils  # noqa: E402
+from .backends import cudnn as _cudnn, mkl as _mkl, mps as _mps  # noqa: E402
+from .control import eager, explain, no_execution  # noqa: E402
 from .random import (  # noqa: E402
     Generator,
     bernoulli,
@@ -92,4 +94,37 @@ from .random import (  # noqa: E402
     set_rng_state,
 )
 
+from .settings import (  # noqa: E402
+    are_deterministic_algorithms_enabled,
+    channels_last,
+    channels_last_3d,
+    compile,
+    contiguous_format,
+    get_float32_matmul_precision,
+    get_num_interop_threads,
+    get_num_threads,
+    is_deterministic_algorithms_warn_only_enabled,
+    jagged,
+    layout,
+    memory_format,
+    preserve_format,
+    set_float32_matmul_precision,
+    set_flush_denormal,
+    set_num_interop_threads,
+    set_num_threads,
+    sparse_bsc,
+    sparse_bsr,
+    sparse_coo,
+    sparse_csc,
+    sparse_csr,
+    strided,
+    use_deterministic_algorithms,
+)
+
 _namespaces.fill_all()
+_namespaces.complete_autograd()
+
+
+def __getattr__(name: str) -> object:
+    from ._names import missing
+    raise missing("torch", name, globals())

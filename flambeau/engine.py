@@ -6,11 +6,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from sys import getrefcount
+from time import perf_counter
 from typing import Any
 
 from .backends import Program, symbolic
 from .backends import numpy as backend
 from .graph import Kind, Node, order
+from .ops._op import caller
 
 def _own_references() -> int:
     """What getrefcount says of an element of a list that nothing else refers to."""
@@ -26,7 +28,7 @@ class Engine:
 
     `load` is the bytes that pending nodes read and write, plus 512 for each; a bound of 0 runs every operation at once.
     """
-    __slots__ = ("pending", "load", "bound", "lock", "programs", "capacity", "counts", "forbidden", "log")
+    __slots__ = ("pending", "load", "bound", "lock", "programs", "capacity", "counts", "forbidden", "log", "seen")
 
     def __init__(self) -> None:
         self.pending: list[Node] = []
@@ -38,6 +40,7 @@ class Engine:
         self.counts = {"programs": 0, "hits": 0, "misses": 0, "instructions": 0}
         self.forbidden = False
         self.log: Any = None
+        self.seen: set[int] = set()          # numbers of programs that a report has shown
 
     # ---- cutting
 
@@ -59,6 +62,7 @@ class Engine:
         if self.forbidden:
             self.pending[:0] = batch
             raise RuntimeError(f"flambeau.no_execution(): a value is needed here ({why})")
+        start = perf_counter()
         cut = linearize(batch)
         if cut is None:
             batch = order(batch)
@@ -71,7 +75,7 @@ class Engine:
             found = self.keep(full, build(cut, held))
         program, places = found
         have = list(cut.slots)
-        for place, value in zip(places, self.run(program, cut.leaves, batch), strict=True):
+        for place, value in zip(places, self.run(program, cut.leaves, batch, why, start), strict=True):
             settle(have[place], value)
 
     def force(self, node: Node) -> Any:
@@ -108,11 +112,14 @@ class Engine:
             self.programs.popitem(last=False)
         return program
 
-    def run(self, program: Program, leaves: Sequence[Any], batch: list[Node]) -> tuple:
+    def run(self, program: Program, leaves: Sequence[Any], batch: list[Node], why: str, start: float) -> tuple:
         """Runs `program`; when an operation fails, the others that do not depend on it still get their values."""
-        self.counts["programs"] += 1
-        self.counts["instructions"] += len(program.nodes)
+        counts = self.counts
+        counts["programs"] += 1
+        counts["instructions"] += len(program.nodes)
         try:
+            if self.log is not None:
+                return self.logged(program, leaves, why, start)
             return program.run([v.value if type(v) is Node else v for v in leaves])
         except Exception as error:
             failing = backend.failed(error, program)
@@ -120,6 +127,17 @@ class Engine:
                 raise
             self.isolate(batch)
             raise
+
+    def logged(self, program: Program, leaves: Sequence[Any], why: str, start: float) -> tuple:
+        """Runs `program` and notes what `flambeau.explain` tells of it."""
+        planned = perf_counter()
+        values = program.run([v.value if type(v) is Node else v for v in leaves])
+        size = sum(s.nbytes for n in program.outputs for s in (n.spec if type(n.spec) is tuple else (n.spec,)))
+        self.log.append({"why": why, "line": caller(), "operations": len(program.nodes), "results": len(values), "bytes": size,
+                         "program": program.number, "new": program.number not in self.seen, "plan": planned - start,
+                         "run": perf_counter() - planned})
+        self.seen.add(program.number)
+        return values
 
     def isolate(self, batch: list[Node]) -> None:
         """Runs `batch` node by node, gives the failing ones their error, and raises the first."""
@@ -255,3 +273,8 @@ def freed_error() -> RuntimeError:
 
 
 engine = Engine()
+
+
+def stats() -> dict[str, int]:
+    """How many programs ran, how many instructions in them, how often a key was known; and how many programs are kept."""
+    return {**engine.counts, "kept": len(engine.programs), "pending": len(engine.pending)}

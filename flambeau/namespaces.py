@@ -36,3 +36,12 @@ def fill_all() -> None:
     for path, names in list(SPACES.items()):
         if path != "torch":
             fill(path, names)
+
+
+def complete_autograd() -> None:
+    """Gives torch.autograd what is built on tensors: functions with gradients of their own, and checks."""
+    from . import autograd
+    from .autograd import function
+    for name in ("Function", "gradcheck", "gradgradcheck"):
+        setattr(autograd, name, getattr(function, name))
+    autograd.Variable = sys.modules["flambeau"].Tensor  # type: ignore[attr-defined]

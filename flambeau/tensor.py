@@ -74,6 +74,12 @@ class Tensor:
         from .creation import legacy_tensor
         return legacy_tensor(cls, *args, **kwargs)
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        from ._names import missing
+        raise missing("torch.Tensor", name, dir(Tensor))
+
     # ---- what it is
 
     @property

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
 from typing import Any
 
 from ..backends import SUPPLIED, Program, symbolic
@@ -148,6 +149,9 @@ def gradients(roots: list[Node], seeds: list[Node | None], wanted: list[Node] | 
     (hooks, custom functions): `recorded` does those.
     """
     with engine.lock:
+        if engine.forbidden:
+            raise RuntimeError("flambeau.no_execution(): a gradient is needed here")
+        start = perf_counter()
         nodes, cut = tape_of(roots)
         slots, leaves = cut.slots, cut.leaves
         if wanted is not None:
@@ -168,7 +172,7 @@ def gradients(roots: list[Node], seeds: list[Node | None], wanted: list[Node] | 
             engine.pending[:0] = [n for n in nodes if n.value is None]
             return None
         have = list(slots)
-        results = engine.run(step.program, leaves, nodes)
+        results = engine.run(step.program, leaves, nodes, "backward", start)
         place = first = len(step.values)
         for place, value in zip(step.values, results, strict=False):
             settle(have[place], value)

@@ -1,0 +1,99 @@
+"""Switches of torch's top level that a processor can answer: threads, determinism, layouts and memory formats."""
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+
+class layout:
+    """How a tensor's elements lie in memory; here always `torch.strided`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return "torch." + self._name
+
+
+class memory_format:
+    """The order of dimensions in memory. Accepted everywhere; values do not depend on it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return "torch." + self._name
+
+
+strided = layout("strided")
+sparse_coo, sparse_csr, sparse_csc = layout("sparse_coo"), layout("sparse_csr"), layout("sparse_csc")
+sparse_bsr, sparse_bsc, jagged = layout("sparse_bsr"), layout("sparse_bsc"), layout("jagged")
+contiguous_format, channels_last = memory_format("contiguous_format"), memory_format("channels_last")
+channels_last_3d, preserve_format = memory_format("channels_last_3d"), memory_format("preserve_format")
+
+_state: dict[str, Any] = {"threads": os.cpu_count() or 1, "interop": os.cpu_count() or 1, "deterministic": False, "warn_only": False,
+                          "precision": "highest", "anomaly": False}
+
+
+def get_num_threads() -> int:
+    """The number of threads asked for."""
+    return _state["threads"]
+
+
+def set_num_threads(threads: int) -> None:
+    """Asks for a number of threads. NumPy's products follow OMP_NUM_THREADS, set before the program starts."""
+    if not isinstance(threads, int):
+        raise TypeError(f"set_num_threads expects an int, but got {type(threads).__name__}")
+    if threads <= 0:
+        raise RuntimeError("set_num_threads expects a positive integer")
+    _state["threads"] = threads
+
+
+def get_num_interop_threads() -> int:
+    """The number of threads asked for between operations."""
+    return _state["interop"]
+
+
+def set_num_interop_threads(threads: int) -> None:
+    """Asks for a number of threads between operations."""
+    _state["interop"] = threads
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Asks for the same bits every time, which this backend gives anyway."""
+    _state["deterministic"], _state["warn_only"] = bool(mode), bool(warn_only)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """Whether use_deterministic_algorithms(True) was called."""
+    return _state["deterministic"]
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Whether non-deterministic operations would only warn."""
+    return _state["deterministic"] and _state["warn_only"]
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Accepted; products of float32 are always computed in float32."""
+    if precision not in ("highest", "high", "medium"):
+        warnings.warn(f"{precision} is not one of 'highest', 'high', or 'medium'; the current setting is unchanged", stacklevel=2)
+        return
+    _state["precision"] = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What set_float32_matmul_precision was given."""
+    return _state["precision"]
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """Whether tiny numbers can be flushed to zero: not here."""
+    return False
+
+
+def compile(model: Callable | None = None, **options: Any) -> Any:
+    """`model` itself: what recurs is kept as a program without being asked. Usable as a decorator, with or without arguments."""
+    return model if model is not None else lambda function: function
