@@ -29,7 +29,7 @@ def _places(xp, input: T):
 
 @composite("torch method out")
 def nonzero(input, *, as_tuple=False):
-    """The indices of the elements that are not zero: (count, ndim), or with `as_tuple` one tensor for each dimension."""
+    """The indices of the elements that are not zero: (count, ndim), or `as_tuple`, one tensor for each dimension."""
     if as_tuple:
         places = _places(input if input.ndim else input.reshape((1,)))
         return tuple([places.select(1, i) for i in range(places.shape[1])])
@@ -109,7 +109,10 @@ _bincount.__doc__ = "See `bincount`."
 
 @composite("torch method")
 def bincount(input, weights=None, minlength=0):
-    """How often each of 0, 1, ... comes in `input` (1-D, not negative), each time counting its weight; at least `minlength` counts."""
+    """How often each of 0, 1, ... comes in `input` (1-D, not negative), each time counting its weight.
+
+    input (N,), weights (N,) -> (K,), K being one more than the largest element and at least `minlength`.
+    """
     return _bincount(input, weights, minlength)
 
 
@@ -138,7 +141,10 @@ def _bounds(xp, x, low, high):
     cases=[(S(8), 4, 0, 1), (S(8), 4)],
     wrong=[((S(2), 0), RuntimeError, "bins must be > 0")])
 def histc(xp, input: T, bins=100, min=0, max=0):
-    """How many elements lie in each of `bins` equal intervals from `min` to `max`; if those are equal, from the smallest to the largest."""
+    """How many elements lie in each of `bins` equal intervals from `min` to `max`.
+
+    If those are equal, from the smallest element to the largest. -> (bins,)
+    """
     x = xp.ravel(input)
     low, high = _bounds(xp, x, min, max)
     if xp.host:
@@ -156,9 +162,9 @@ def histc(xp, input: T, bins=100, min=0, max=0):
 
 @op(None, api="", eager=True, detaches=True, cases=[(S(6, 2), None, (), (2, 3)), (S(4, 1), S(4), (S(3),))])
 def _histogram(xp, input: T, weight: T = None, edges: Ts = (), bins=(), range=None, density=False):
-    """Counts of the rows of `input` and the edges used: those given, or `bins` equal intervals for each column. See `histogramdd`."""
+    """Counts of the rows of `input`, and the edges used: those given, or of `bins` equal intervals for each column."""
     rows = xp.reshape(input, (-1, input.shape[-1]))
-    edges = list(edges) or [_edges(xp, rows[:, d], n, range[2 * d:2 * d + 2] if range else None, d) for d, n in enumerate(bins)]
+    edges = list(edges) or [_edges(xp, rows[:, d], n, range and range[2 * d:2 * d + 2], d) for d, n in enumerate(bins)]
     shape = tuple([len(e) - 1 for e in edges])
     inside, place = xp.ones(len(rows), dtype="bool"), xp.zeros(len(rows), dtype="int64")
     for d, e in enumerate(edges):
@@ -180,7 +186,8 @@ def _edges(xp, x, bins: int, limits, d: int):
     if not (math.isfinite(low) and math.isfinite(high)):
         raise RuntimeError(f"torch.histogramdd: dimension {d}'s range [{low:g}, {high:g}] is not finite")
     if low > high:
-        raise RuntimeError(f"torch.histogramdd: min should not exceed max, but got min {low:g} max {high:g} for dimension {d}")
+        raise RuntimeError(f"torch.histogramdd: min should not exceed max, but got min {low:g} max {high:g} for "
+                           f"dimension {d}")
     if low == high and x.size:
         low, high = low - 0.5, high + 0.5
     return xp.linspace(low, high, bins + 1, dtype=x.dtype)
@@ -198,24 +205,27 @@ def _check_histogram(input, bins: tuple, range, weight) -> None:
         raise RuntimeError("histogramdd: The size of bins must be equal to the innermost dimension of the input.")
     if weight is not None:
         if weight.dtype is not input.dtype:
-            raise RuntimeError("torch.histogramdd: if weight tensor is provided, input tensor and weight tensor should have the same dtype, but "
-                               f"got input({_CPP.get(input.dtype.name)}), and weight({_CPP.get(weight.dtype.name)})")
+            raise RuntimeError("torch.histogramdd: if weight tensor is provided, input tensor and weight tensor "
+                               f"should have the same dtype, but got input({_CPP.get(input.dtype.name)}), and "
+                               f"weight({_CPP.get(weight.dtype.name)})")
         if tuple(weight.shape) != tuple(input.shape)[:-1]:
-            raise RuntimeError("torch.histogramdd: if weight tensor is provided it should have the same shape as the input tensor excluding its "
-                               f"innermost dimension, but got input with shape {list(input.shape)} and weight with shape {list(weight.shape)}")
+            raise RuntimeError("torch.histogramdd: if weight tensor is provided it should have the same shape as the "
+                               "input tensor excluding its innermost dimension, but got input with shape "
+                               f"{list(input.shape)} and weight with shape {list(weight.shape)}")
     for d, b in enumerate(bins):
         if is_tensor(b):
             if b.ndim != 1:
-                raise RuntimeError(f"torch.histogramdd: bins tensor should have one dimension, but got {b.ndim} dimensions in the bins tensor "
-                                   f"for dimension {d}")
+                raise RuntimeError(f"torch.histogramdd: bins tensor should have one dimension, but got {b.ndim} "
+                                   f"dimensions in the bins tensor for dimension {d}")
             if b.dtype is not input.dtype:
-                raise RuntimeError("torch.histogramdd: input tensor and bins tensors should have the same dtype, but got input with dtype "
-                                   f"{_CPP.get(input.dtype.name)} and bins for dimension {d} with dtype {_CPP.get(b.dtype.name)}")
+                raise RuntimeError("torch.histogramdd: input tensor and bins tensors should have the same dtype, but "
+                                   f"got input with dtype {_CPP.get(input.dtype.name)} and bins for dimension {d} "
+                                   f"with dtype {_CPP.get(b.dtype.name)}")
         elif b <= 0:
             raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {b} for dimension {d}")
     if range is not None and len(range) != 2 * columns:
-        raise RuntimeError(f"torch.histogramdd: for a {columns}-dimensional histogram range should have {2 * columns} elements, but got "
-                           f"{len(range)}")
+        raise RuntimeError(f"torch.histogramdd: for a {columns}-dimensional histogram range should have {2 * columns} "
+                           f"elements, but got {len(range)}")
     if not input.dtype.is_floating_point:
         raise NotImplementedError(f'"histogramdd" not implemented for \'{TITLES[input.dtype.name]}\'')
 
@@ -233,13 +243,14 @@ _HISTOGRAMDD = return_type("histogramdd", "hist bin_edges")
 
 @composite("torch method out")
 def histogram(input, bins, *, range=None, weight=None, density=False):
-    """(hist, bin_edges): how many elements (each counting its weight) lie in each interval; with `density`, as a probability density.
+    """(hist, bin_edges): how many elements (each counting its weight) lie in each interval; or their `density`.
 
     `bins`: how many equal intervals, from the smallest element to the largest or over `range`; or a tensor of edges.
     """
     if is_tensor(bins) and range is not None:
         raise TypeError("histogram() received an invalid combination of arguments - got (Tensor, Tensor, range=tuple)")
-    weight = weight if weight is None else weight.reshape((-1,)) if tuple(weight.shape) == tuple(input.shape) else weight
+    if weight is not None and tuple(weight.shape) == tuple(input.shape):
+        weight = weight.reshape((-1,))
     return _HISTOGRAM(*_counted(input.reshape((-1, 1)), (bins,), range, weight, density))
 
 
@@ -266,7 +277,8 @@ _WORD = {"mean": "sum", "max": "amax", "min": "amin"}
 def segment_reduce(data, reduce, *, lengths=None, indices=None, offsets=None, axis=0, unsafe=False, initial=None):
     """The sum, mean, product, largest or smallest of each segment of `data` along `axis`.
 
-    The segments follow one another: of `lengths` (..., S), or starting at `offsets` (..., S + 1). `initial` is where each begins.
+    The segments follow one another: of `lengths` (..., S), or starting at `offsets` (..., S + 1). Each begins with
+    `initial`. Raises RuntimeError unless the lengths add up to the size, or `unsafe`.
     """
     if reduce not in _START:
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
@@ -278,11 +290,13 @@ def segment_reduce(data, reduce, *, lengths=None, indices=None, offsets=None, ax
     ends = lengths.cumsum(-1)
     size = data.shape[axis]
     if not unsafe and (bool((lengths < 0).any()) or bool((lengths.sum(-1) != size).any())):
-        raise RuntimeError("segment_reduce(): Expected all rows of lengths along axis to sum to data.size(lengths.dim()-1) when !unsafe.")
+        raise RuntimeError("segment_reduce(): Expected all rows of lengths along axis to sum to "
+                           "data.size(lengths.dim()-1) when !unsafe.")
     segment = _searchsorted(ends, counted(data, size).expand((*ends.shape[:-1], size)), False, True)
     tail = (1,) * (data.ndim - axis - 1)
     segment = segment.reshape((*segment.shape, *tail)).expand(data.shape)
-    start = filled(data, (*data.shape[:axis], lengths.shape[-1], *data.shape[axis + 1:]), _START[reduce] if initial is None else initial)
+    first = _START[reduce] if initial is None else initial
+    start = filled(data, (*data.shape[:axis], lengths.shape[-1], *data.shape[axis + 1:]), first)
     out = start.scatter_reduce(axis, segment, data, _WORD.get(reduce, reduce))
     if reduce != "mean":
         return out

@@ -84,7 +84,8 @@ def _cumprod_backward_other(g, input, other, dim):
     return parts.sum(-2).movedim(-1, dim)
 
 
-@op(lambda input, other, dim: input.like(), api="", grad=dict(input=_cumprod_backward_input, other=_cumprod_backward_other),
+@op(lambda input, other, dim: input.like(), api="",
+    grad=dict(input=_cumprod_backward_input, other=_cumprod_backward_other),
     cases=[(S(2, 3), S(2, 3), 1), (S(3, 2), S(3, 2), 0)])
 def _cumprod_backward(xp, input: T, other: T, dim):
     """The gradient `input` of cumprod(other): sum over i >= k of g_i * product of x_1 .. x_i without x_k.
@@ -227,8 +228,9 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
             raise RuntimeError("diff expects prepend or append to be the same dimension as input")
         for i in range(input.ndim):
             if i != dim and p.shape[i] != input.shape[i]:
-                raise RuntimeError(f"diff expects the shape of tensor to prepend or append to match that of input except along the "
-                                   f"differencing dimension; input.size({i}) = {input.shape[i]}, but got tensor.size({i}) = {p.shape[i]}")
+                raise RuntimeError("diff expects the shape of tensor to prepend or append to match that of input "
+                                   f"except along the differencing dimension; input.size({i}) = {input.shape[i]}, but "
+                                   f"got tensor.size({i}) = {p.shape[i]}")
     if len(parts) > 1:
         input = joined(parts, dim)
     for _ in range(n):
@@ -241,7 +243,7 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
 
 
 def _steps(name: str, y, x, dx, dim: int):
-    """The widths of the intervals between samples: a number, or a tensor that broadcasts against the intervals of `y`."""
+    """The widths of the intervals between samples: a number, or a tensor that broadcasts against those of `y`."""
     if x is None:
         if dx is not None and is_tensor(dx) and dx.ndim:
             raise RuntimeError(f"{name}: Currently, we only support dx as a real number, got a tensor")
@@ -287,7 +289,8 @@ def cumulative_trapezoid(y, x=None, *, dx=None, dim=-1):
 
 def _not_bool(name: str, y, x) -> None:
     if y.dtype is dtypes.bool_ or x is not None and x.dtype is dtypes.bool_:
-        raise RuntimeError(f"{name}: received a bool input for `{'y' if y.dtype is dtypes.bool_ else 'x'}`, but bool is not supported")
+        raise RuntimeError(f"{name}: received a bool input for `{'y' if y.dtype is dtypes.bool_ else 'x'}`, but bool "
+                           "is not supported")
 
 
 # ---- finite differences
@@ -298,7 +301,7 @@ def _at_end(x, y, z, a, b):
 
 
 def _along(input, spacing, dim: int, edge_order: int):
-    """The derivative along one dimension: second order inside, of `edge_order` at the ends. `spacing`: a number, or the places."""
+    """The derivative along one dimension, of `edge_order` at the ends. `spacing`: a number, or the places."""
     size = input.shape[dim]
     piece = lambda start, length: input.narrow(dim, start, length)  # noqa: E731
     if not (is_tensor(spacing) and spacing.ndim):
@@ -313,7 +316,8 @@ def _along(input, spacing, dim: int, edge_order: int):
     steps = diff(spacing).reshape(tuple(-1 if i == dim else 1 for i in range(input.ndim)))
     near = lambda start, length: steps.narrow(dim, start, length)  # noqa: E731
     a, b = near(0, size - 2), near(1, size - 2)
-    inner = piece(2, size - 2) * (a / (b * (a + b))) + piece(1, size - 2) * ((b - a) / (a * b)) - piece(0, size - 2) * (b / (a * (a + b)))
+    inner = (piece(2, size - 2) * (a / (b * (a + b))) + piece(1, size - 2) * ((b - a) / (a * b))
+             - piece(0, size - 2) * (b / (a * (a + b))))
     if edge_order == 1:
         first = (piece(1, 1) - piece(0, 1)) / near(0, 1)
         last = (piece(size - 1, 1) - piece(size - 2, 1)) / near(size - 2, 1)
@@ -325,18 +329,21 @@ def _along(input, spacing, dim: int, edge_order: int):
 
 @composite("torch")
 def gradient(input, *, spacing=1, dim=None, edge_order=1):
-    """The derivatives of samples along each of `dim`, as a tuple: central differences inside, one-sided ones at the ends.
+    """The derivatives of samples along each of `dim`, as a tuple: central differences, one-sided ones at the ends.
 
     `spacing`: a number, one number for each dimension, or one 1-D tensor of places for each.
     """
-    dims = tuple(range(input.ndim)) if dim is None else tuple(wrap(d, input.ndim) for d in (dim if isinstance(dim, (tuple, list)) else [dim]))
+    given = range(input.ndim) if dim is None else dim if isinstance(dim, (tuple, list)) else [dim]
+    dims = tuple([wrap(d, input.ndim) for d in given])
     several = isinstance(spacing, (tuple, list))
     spacing = 1 if spacing is None else spacing
     if several and len(spacing) != len(dims):
-        raise RuntimeError(f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to 'self.dim() = {input.ndim}"
-                           f"', since dim argument was not given, but got a list of length {len(spacing)}" if dim is None else
-                           "torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim arguments to have the same "
-                           f"length, but got a spacing argument of length {len(spacing)} and a dim argument of length {len(dims)}.")
+        raise RuntimeError("torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to "
+                           f"'self.dim() = {input.ndim}', since dim argument was not given, but got a list of length "
+                           f"{len(spacing)}" if dim is None else
+                           "torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim "
+                           f"arguments to have the same length, but got a spacing argument of length {len(spacing)} "
+                           f"and a dim argument of length {len(dims)}.")
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     if input.dtype is dtypes.uint8:
@@ -347,7 +354,7 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
         if input.shape[d] < edge_order + 1:
             raise RuntimeError("torch.gradient expected each dimension size to be at least edge_order+1")
         if several and is_tensor(spacing[i]) and spacing[i].ndim > 1:
-            raise RuntimeError(f"torch.gradient expected each element of spacing to have one dimension, but got an element with "
-                               f"{spacing[i].ndim} dimensions!")
+            raise RuntimeError("torch.gradient expected each element of spacing to have one dimension, but got an "
+                               f"element with {spacing[i].ndim} dimensions!")
     each = spacing if several else itertools.repeat(spacing)
     return tuple([_along(input, s, d, edge_order) for s, d in zip(each, dims, strict=False)])

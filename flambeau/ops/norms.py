@@ -16,26 +16,29 @@ def _measured(x: Spec, ord, dim, keepdim, dtype) -> Spec:
     if isinstance(ord, (str, tuple)):
         raise TypeError(f"linalg_vector_norm(): argument 'ord' (position 2) must be Number, not {type(ord).__name__}")
     if x.dtype.category < dtypes.FLOATING:
-        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {TITLES[x.dtype.name]}")
+        raise RuntimeError("linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+                           f"{TITLES[x.dtype.name]}")
     if dtype is not None:
         if dtype.category < dtypes.FLOATING:
-            raise RuntimeError(f"linalg.vector_norm: dtype should be floating point or complex, but got {TITLES[dtype.name]}")
+            raise RuntimeError("linalg.vector_norm: dtype should be floating point or complex, but got "
+                               f"{TITLES[dtype.name]}")
         if x.is_complex != dtype.is_complex:
             which, other = ("complex", "real") if x.is_complex else ("real", "complex")
-            raise RuntimeError(f"linalg.vector_norm: dtype should be {which} for {which} inputs, but got {TITLES[dtype.name]}")
+            raise RuntimeError(f"linalg.vector_norm: dtype should be {which} for {which} inputs, but got "
+                               f"{TITLES[dtype.name]}")
         if dtypes.promote(x.dtype, dtype) is not dtype:
-            raise RuntimeError(f"linalg.vector_norm: the dtype of the input ({TITLES[x.dtype.name]}) should be convertible without narrowing "
-                               f"to the specified dtype ({TITLES[dtype.name]})")
+            raise RuntimeError(f"linalg.vector_norm: the dtype of the input ({TITLES[x.dtype.name]}) should be "
+                               f"convertible without narrowing to the specified dtype ({TITLES[dtype.name]})")
     out = reduced(x, dim, keepdim)
     if not x.numel and (ord < 0 or ord == math.inf):
         named = "inf" if ord == math.inf else f"{ord:g}"
         if dim is None or dim == ():
-            raise RuntimeError(f"linalg.vector_norm cannot compute the {named} norm on an empty tensor because the operation does not have "
-                               "an identity")
+            raise RuntimeError(f"linalg.vector_norm cannot compute the {named} norm on an empty tensor because the "
+                               "operation does not have an identity")
         for d in wrap_all(dim, x.ndim):
             if x.shape[d] == 0:
-                raise RuntimeError(f"linalg.vector_norm cannot compute the {named} norm on the dimension {d}because this dimension is empty "
-                                   "and the operation does not have an identity")
+                raise RuntimeError(f"linalg.vector_norm cannot compute the {named} norm on the dimension {d}because "
+                                   "this dimension is empty and the operation does not have an identity")
     return out.like(dtype=(dtype or x.dtype).to_real())
 
 
@@ -65,7 +68,7 @@ def _squares(x):
     cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3), 3, 1), (S(2, 3), 0.5, 0, True), (S(2, 3), float("inf"), 1), (S(3), 2)],
     wrong=[((S(2, dtype="int64"),), RuntimeError, "Expected a floating point or complex")])
 def _vector_norm(xp, x: T, ord=2, dim=None, keepdim=False, *, dtype=None):
-    """(sum of |x| ** ord) ** (1 / ord) over `dim` (an int, several, or all); infinity: the largest |x|; 0: how many are not zero."""
+    """See `vector_norm`."""
     if dtype is not None and not dtype.half:
         x = x.astype(dtype.numpy)
     axis = over(dim, x.ndim)
@@ -83,7 +86,8 @@ def _vector_norm(xp, x: T, ord=2, dim=None, keepdim=False, *, dtype=None):
 
 @_vector_norm.lower("numpy")
 def _vector_norm_numpy(xp, x, ord=2, dim=None, keepdim=False, *, dtype=None):
-    if ord == 2 and dtype is None and not keepdim and x.dtype.kind == "f" and (x.ndim == 1 or over(dim, x.ndim) is None):
+    whole = x.ndim == 1 or over(dim, x.ndim) is None
+    if whole and ord == 2 and dtype is None and not keepdim and x.dtype.kind == "f":
         flat = x.ravel()
         return xp.sqrt(flat.dot(flat))
     return _vector_norm.body(xp, x, ord, dim, keepdim, dtype=dtype)
@@ -91,13 +95,16 @@ def _vector_norm_numpy(xp, x, ord=2, dim=None, keepdim=False, *, dtype=None):
 
 @composite("linalg out")
 def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
-    """(sum of |x| ** ord) ** (1 / ord) over `dim` (an int, several, or all); infinity: the largest |x|; 0: how many are not zero."""
+    """(sum of |x| ** ord) ** (1 / ord) over `dim` (an int, several, or all).
+
+    For an `ord` of infinity the largest |x|, of minus infinity the smallest, of 0 how many are not zero.
+    """
     return _vector_norm(x, ord, dim, keepdim, dtype=dtype)
 
 
 @composite("torch method out", alias="functional.norm")
 def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
-    """The `p`-norm of the elements along `dim` (an int, several, or all); "fro" is 2; "nuc" sums the singular values of matrices."""
+    """The `p`-norm of the elements along `dim` (an int, several, or all); "fro" is 2, "nuc" that of matrices."""
     if p is None or p == "fro" and (dim is None or isinstance(dim, int) or len(dim) <= 2):
         return _vector_norm(input, 2, dim, keepdim, dtype=dtype)
     if isinstance(p, str):

@@ -59,7 +59,7 @@ def _converted(input, dtype):
 
 @op(_summed, api="torch method out", grad=lambda g, input_spec, dim, keepdim: restored(g, input_spec, dim, keepdim),
     cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3, 4), (0, -1), True), (S(),), (S(2, 3, dtype="bool"),)],
-    wrong=[((S(2), 1), IndexError, "Dimension out of range"), ((S(2, 2), (0, 0)), RuntimeError, "appears multiple times")])
+    wrong=[((S(2), 1), IndexError, "Dimension out of range"), ((S(2, 2), (0, 0)), RuntimeError, "appears multiple")])
 def sum(xp, input: T, dim=None, keepdim=False, *, dtype=None):
     """The sum of the elements, along `dim` (an int, several, or all). Integers and bool are summed as int64."""
     wide = "int64" if dtype is None and input.dtype.kind in "iub" else None
@@ -80,8 +80,8 @@ def _sum_numpy(xp, input, dim=None, keepdim=False, *, dtype=None):
 def _averaged(input: Spec, dim, keepdim, dtype) -> Spec:
     if (dtype or input.dtype).category < dtypes.FLOATING:
         which = "Input" if dtype is None else "Optional"
-        raise RuntimeError(f"mean(): could not infer output dtype. {which} dtype must be either a floating point or complex dtype. "
-                           f"Got: {TITLES[(dtype or input.dtype).name]}")
+        raise RuntimeError(f"mean(): could not infer output dtype. {which} dtype must be either a floating point or "
+                           f"complex dtype. Got: {TITLES[(dtype or input.dtype).name]}")
     return reduced(input, dim, keepdim).like(dtype=dtype)
 
 
@@ -99,7 +99,7 @@ def mean(xp, input: T, dim=None, keepdim=False, *, dtype=None):
 @mean.lower("numpy")
 def _mean_numpy(xp, input, dim=None, keepdim=False, *, dtype=None):
     out = xp.add.reduce(_converted(input, dtype), axis=over(dim, input.ndim), keepdims=keepdim)
-    count = input.size // out.size if out.size and input.size else math.prod([input.shape[d] for d in axes(dim, input.ndim)])
+    count = input.size // out.size if out.size else 0
     return out / count if count else out * xp.nan
 
 
@@ -120,7 +120,8 @@ def nansum(input, dim=None, keepdim=False, *, dtype=None):
 def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean of the elements that are not NaN."""
     if input.dtype.category < dtypes.FLOATING:
-        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {TITLES[input.dtype.name]}")
+        raise RuntimeError("nanmean(): expected input to have floating point or complex dtype but got "
+                           f"{TITLES[input.dtype.name]}")
     count = sum(input.isnan().logical_not(), dim, keepdim)
     return nansum(input, dim, keepdim, dtype=dtype) / count
 
@@ -353,7 +354,8 @@ def _range(input: Spec, dim, keepdim) -> tuple:
     if dim is not None:
         wrap(dim, input.ndim)
     if not input.numel and dim is None:
-        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
+        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
+                           "identity.")
     nonempty("aminmax", input, dim)
     ordered("aminmax_cpu", input)
     out = reduced(input, dim, keepdim)
@@ -423,8 +425,8 @@ def _logsumexp_grad(g, input, out, dim, keepdim):
     return spread(g) * conj((input - spread(out)).exp())
 
 
-@op(lambda input, dim, keepdim: reduced(input, dim, keepdim), promote=True, to_float=True, api="torch method out", alias="special.logsumexp",
-    grad=_logsumexp_grad,
+@op(lambda input, dim, keepdim: reduced(input, dim, keepdim), promote=True, to_float=True,
+    api="torch method out", alias="special.logsumexp", grad=_logsumexp_grad,
     cases=[(S(2, 3), 1), (S(2, 3), (0, 1), True), (S(), 0)])
 def logsumexp(xp, input: T, dim, keepdim=False):
     """log(sum of exp(x)) along `dim` (an int or several), shifted by the maximum so that nothing overflows."""

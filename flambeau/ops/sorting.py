@@ -40,7 +40,10 @@ def _sort(xp, input: T, dim=-1, descending=False, stable=False):
 
 @composite("torch method out")
 def sort(input, dim=-1, descending=False, *, stable=False):
-    """(values, indices): the elements along `dim` in order, and where they were; equal ones keep their order, NaN is the largest."""
+    """(values, indices): the elements along `dim` in order, and where they were.
+
+    Equal ones keep their order, stable or not; NaN is the largest.
+    """
     return _sort(input, dim, bool(descending), bool(stable))
 
 
@@ -59,8 +62,8 @@ def msort(input):
 def _top(input: Spec, k, dim, largest, sorted) -> tuple:
     d = wrap(dim, input.ndim)
     if input.is_complex or input.dtype is dtypes.bool_:
-        raise RuntimeError(f"{' topk' if input.is_complex else 'topk'} does not support {'complex' if input.is_complex else 'bool'} "
-                           "dtypes on CPU")
+        raise RuntimeError(f"{' topk' if input.is_complex else 'topk'} does not support "
+                           f"{'complex' if input.is_complex else 'bool'} dtypes on CPU")
     if not 0 <= k <= (input.shape[d] if input.ndim else 1):
         raise RuntimeError("selected index k out of range")
     shape = [k if i == d else s for i, s in enumerate(input.shape)]
@@ -142,8 +145,8 @@ def _unique(xp, input: T, dim=None):
         if input.size == 0 and input.shape[dim] == 0:
             return input, xp.zeros(0, "int64"), xp.zeros(0, "int64")
         raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
-    values, inverse, counts = xp.unique(_narrow_float(xp, input), return_inverse=True, return_counts=True, equal_nan=False,
-                                        axis=dim if input.ndim else None)
+    values, inverse, counts = xp.unique(_narrow_float(xp, input), axis=dim if input.ndim else None, equal_nan=False,
+                                        return_inverse=True, return_counts=True)
     shape = input.shape if dim is None or not input.ndim else (input.shape[dim],)
     return values.astype(input.dtype), xp.reshape(inverse, shape).astype("int64"), counts.astype("int64")
 
@@ -154,7 +157,8 @@ def _runs(xp, input: T, dim=None):
     flat = xp.ravel(input) if dim is None or not input.ndim else xp.moveaxis(input, dim, 0)
     n = flat.shape[0]
     if dim is not None and input.ndim and input.size == 0 and n:
-        raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique_consecutive cannot be applied")
+        raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique_consecutive cannot be "
+                           "applied")
     rows = xp.reshape(flat, (n, -1)) if flat.size else xp.zeros((n, 1), dtype=flat.dtype)
     starts = xp.concatenate([xp.ones(1 if n else 0, dtype="bool"), xp.any(rows[1:] != rows[:-1], axis=1)])
     first = xp.flatnonzero(starts)
@@ -173,7 +177,10 @@ def _asked(found, return_inverse, return_counts):
 
 @composite("torch method")
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
-    """The distinct elements (or slices along `dim`) in ascending order; with them their places in the input's stead, and counts."""
+    """The distinct elements (or slices along `dim`) in ascending order.
+
+    If asked for, with them which of them each element of the input is, and how often each comes.
+    """
     if dim is not None:
         wrap(dim, input.ndim)
     ordered("unique" if dim is None else "unique_dim", input)
@@ -182,7 +189,10 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
 
 @composite("torch method")
 def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
-    """One of each run of equal elements (or slices along `dim`); with them their places in the input's stead, and counts."""
+    """One of each run of equal elements (or slices along `dim`).
+
+    If asked for, with them which of them each element of the input is in, and how long the runs are.
+    """
     if dim is not None:
         wrap(dim, input.ndim)
     ordered("unique" if dim is None else "unique_dim", input)
@@ -194,13 +204,15 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
 def _located(sorted_sequence: Spec, input: Spec, out_int32, right) -> Spec:
     bounds, values = sorted_sequence.shape, input.shape
     if not bounds:
-        raise RuntimeError("torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension")
+        raise RuntimeError("torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 "
+                           "dimension")
     if not values and len(bounds) != 1:
-        raise RuntimeError("torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but we got "
-                           f"boundaries tensor dim({len(bounds)}) and input value's dim(0) numel(1)")
+        raise RuntimeError("torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension "
+                           f"is 1, but we got boundaries tensor dim({len(bounds)}) and input value's dim(0) numel(1)")
     if len(bounds) != 1 and (len(bounds) != len(values) or bounds[:-1] != values[:-1]):
-        raise RuntimeError("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and "
-                           f"input value tensor must match, but we got boundaries tensor {list(bounds)} and input value tensor {list(values)}")
+        raise RuntimeError("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions "
+                           "of boundaries tensor and input value tensor must match, but we got boundaries tensor "
+                           f"{list(bounds)} and input value tensor {list(values)}")
     return input.like(dtype=dtypes.int32 if out_int32 else dtypes.int64)
 
 
@@ -208,7 +220,7 @@ def _located(sorted_sequence: Spec, input: Spec, out_int32, right) -> Spec:
     cases=[(S(3), S(2, 2)), (S(2, 3), S(2, 4), True, True)],
     wrong=[((S(2, 3), S(3, 3)), RuntimeError, "boundaries tensor should be 1 dimension")])
 def _searchsorted(xp, sorted_sequence: T, input: T, out_int32=False, right=False):
-    """Where each element of `input` would go in its row of `sorted_sequence`: before equal elements, or after them if `right`."""
+    """Where each element of `input` would go in its row of `sorted_sequence`: before equal ones, after if `right`."""
     kind = "int32" if out_int32 else "int64"
     if sorted_sequence.ndim == 1:
         return xp.asarray(xp.searchsorted(sorted_sequence, input, side="right" if right else "left")).astype(kind)
@@ -226,13 +238,14 @@ def _to_right(right: bool, side) -> bool:
     if side is not None and side not in ("left", "right"):
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:
-        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True")
+        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while "
+                           "right was True")
     return bool(right) or side == "right"
 
 
 @composite("torch out")
 def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=None, sorter=None):
-    """Where each element of `input` (a number too) would go in its row of `sorted_sequence`, so that the row stays sorted.
+    """Where each element of `input` (or a number) would go in its row of `sorted_sequence` for it to stay sorted.
 
     Before equal elements, or after them if `right` (or `side="right"`). `sorter`: indices that sort the rows.
     """
@@ -241,8 +254,8 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
         input = filled(sorted_sequence, (), input, None if isinstance(input, int) else dtypes.default_dtype())
     if sorter is not None:
         if tuple(sorter.shape) != tuple(sorted_sequence.shape):
-            raise RuntimeError(f"torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor "
-                               f"{list(sorted_sequence.shape)}and got sorter tensor {list(sorter.shape)}")
+            raise RuntimeError("torch.searchsorted(): boundary and sorter must have the same size, but got boundary "
+                               f"tensor {list(sorted_sequence.shape)}and got sorter tensor {list(sorter.shape)}")
         if sorter.dtype is not dtypes.int64:
             raise RuntimeError("torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
                                f"{sorter.dtype.name.capitalize()}")
@@ -252,7 +265,7 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
 
 @composite("torch out")
 def bucketize(input, boundaries, *, out_int32=False, right=False):
-    """The number of the interval between the sorted `boundaries` (1-D) that each element of `input` (a number too) lies in."""
+    """Which interval between the sorted `boundaries` (1-D) each element of `input` (or a number) lies in."""
     if boundaries.ndim != 1:
         raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)

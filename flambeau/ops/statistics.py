@@ -20,8 +20,8 @@ def _deviation(name: str, both: bool = False):
             raise RuntimeError(f"{name if both else 'std and var'} only support floating point and complex dtypes")
         out = reduced(input, dim, keepdim)
         if count_over(input, dim) - correction <= 0 and out.numel:
-            warnings.warn(f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
-                          "(input numel divided by output numel).", UserWarning, stacklevel=2)
+            warnings.warn(f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the "
+                          "reduction factor (input numel divided by output numel).", UserWarning, stacklevel=2)
         real = out.like(dtype=input.dtype.to_real())
         return (real, out) if both else real
     return rule
@@ -51,7 +51,10 @@ def _spread(xp, input, dim, correction, keepdim):
     total = add(square, axis=axis, keepdims=keepdim)
     count = input.size // middle.size if middle.size else 1
     free = count - correction
-    square = total / free if free > 0 else total * xp.nan if free == 0 or not input.size else total / xp.zeros_like(total)
+    if free > 0:
+        square = total / free
+    else:
+        square = total / xp.zeros_like(total) if free and input.size else total * xp.nan
     return square, middle if keepdim else xp.reshape(middle, total.shape)
 
 
@@ -237,7 +240,7 @@ def _commonest(input: Spec, dim, keepdim) -> tuple:
 @op(_commonest, names="values indices", api="torch method out", grad=_ranked_grad,
     cases=[(S(2, 3),), (S(4, dtype="int64"),), (S(2, 3), 0, True)])
 def mode(xp, input: T, dim=-1, keepdim=False):
-    """(values, indices): the commonest element along `dim`, the smallest of equally common ones, and where it is last."""
+    """(values, indices): the commonest element along `dim`, of equally common ones the smallest, and its last place."""
     return _one(xp, _mode_along, input, dim, keepdim)
 
 
@@ -261,7 +264,8 @@ def _check_quantile(name: str, input, q, interpolation: str) -> None:
     if 0 in input.shape:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
     if interpolation not in _INTERPOLATIONS:
-        raise RuntimeError(f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}")
+        raise RuntimeError(f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but "
+                           f"got {interpolation}")
     if not is_tensor(q):
         if not 0 <= q <= 1:
             raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
@@ -288,12 +292,15 @@ def _quantile(name: str, input, q, dim, keepdim: bool, interpolation: str, ranks
         out = ordered.gather(-1, _to_copy(ranks, dtypes.int64))
     else:
         below = ranks.floor()
-        low, high = ordered.gather(-1, _to_copy(below, dtypes.int64)), ordered.gather(-1, _to_copy(ranks.ceil(), dtypes.int64))
+        low = ordered.gather(-1, _to_copy(below, dtypes.int64))
+        high = ordered.gather(-1, _to_copy(ranks.ceil(), dtypes.int64))
         weight = ranks - below if interpolation == "linear" else (ranks - below).ceil() * 0.5
         out = low.lerp(high, weight)
-    shape = tuple(input.shape) if dim is not None and input.ndim else ()
-    left = [1 if i == dim % input.ndim else s for i, s in enumerate(shape) if keepdim or i != dim % input.ndim] if shape else \
-        [1] * input.ndim * keepdim
+    if dim is None:
+        left = [1] * input.ndim * keepdim
+    else:
+        gone = wrap(dim, input.ndim)
+        left = [1 if i == gone else s for i, s in enumerate(input.shape) if keepdim or i != gone]
     return out.movedim(-1, 0).reshape((*([out.shape[-1]] if several else []), *left))
 
 
@@ -308,7 +315,10 @@ def _number_ranks(x, points):
 
 @composite("torch method out")
 def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
-    """The `q`-quantiles (a number, or a 1-D tensor, which comes first in the result's shape) along `dim`, or of all; NaN where there is one."""
+    """The `q`-quantiles along `dim`, or of all elements; NaN where there is one.
+
+    `q`: a number from 0 to 1, or a 1-D tensor, whose size then comes first in the result's shape.
+    """
     return _quantile("quantile", input, q, dim, keepdim, interpolation, _all_ranks)
 
 
@@ -322,14 +332,15 @@ def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
 
 def _check_weights(name: str, weights, input, integral: bool) -> None:
     if weights.ndim > 1:
-        raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {weights.ndim} dimensions")
+        raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with "
+                           f"{weights.ndim} dimensions")
     wanted = dtypes.INTEGER if integral else dtypes.FLOATING
     if weights.dtype.category != wanted:
-        raise RuntimeError(f"cov(): expected {name} to have {'integral' if integral else 'floating point'} dtype but got {name} with "
-                           f"{TITLES[weights.dtype.name]} dtype")
+        raise RuntimeError(f"cov(): expected {name} to have {'integral' if integral else 'floating point'} dtype but "
+                           f"got {name} with {TITLES[weights.dtype.name]} dtype")
     if math.prod(weights.shape) != input.shape[-1]:
-        raise RuntimeError(f"cov(): expected {name} to have the same numel as there are observations in the input but got "
-                           f"{math.prod(weights.shape)} != {input.shape[-1]}")
+        raise RuntimeError(f"cov(): expected {name} to have the same numel as there are observations in the input but "
+                           f"got {math.prod(weights.shape)} != {input.shape[-1]}")
     if bool(weights.lt(0).any()):
         raise RuntimeError(f"cov(): {name} cannot be negative")
 
@@ -341,7 +352,8 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     `fweights`: how often each observation counts (integers); `aweights`: how much.
     """
     if input.ndim > 2:
-        raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+        raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} "
+                           "dimensions")
     if input.dtype is dtypes.bool_:
         raise RuntimeError("cov(): bool dtype is not supported for input")
     x = input.reshape((1, -1)) if input.ndim < 2 else input
@@ -372,7 +384,8 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
 def corrcoef(input):
     """The correlation coefficients of the rows of `input` (variables, observations) -> (variables, variables)."""
     if input.ndim > 2:
-        raise RuntimeError(f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+        raise RuntimeError("corrcoef(): expected input to have two or fewer dimensions but got an input with "
+                           f"{input.ndim} dimensions")
     c = cov(input)
     if c.ndim == 0:
         return c / c
