@@ -9,16 +9,19 @@ from .. import dtypes
 from ..graph import Spec
 from .core import filled
 
-TITLES = {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long", "int32": "Int",
-          "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+TITLES = {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long",
+    "int32": "Int",
+          "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex64": "ComplexFloat",
+          "complex128": "ComplexDouble",
           "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64"}
 WORDS = {dtypes.BOOL: "bool", dtypes.INTEGER: "int", dtypes.FLOATING: "float", dtypes.COMPLEX: "complex"}
 
 
 def refusing(kinds: str, text: str, rule: Callable, error: type[Exception] = NotImplementedError) -> Callable:
-    """`rule`, for operands whose (common) dtype is of none of `kinds`: letters of b(ool), i(nteger), f(loating), c(omplex).
+    """`rule`, for operands whose (common) dtype is of none of `kinds`.
 
-    `text` is the message, or the name of the kernel that PyTorch says is not implemented.
+    `kinds` are letters of b(ool), i(nteger), f(loating), c(omplex); `text` is the message, or the
+    name of the kernel that PyTorch says is not implemented.
     """
     message = text if " " in text else f'"{text}" not implemented for \'%s\''
 
@@ -34,7 +37,8 @@ def tensors_only(name: str, rule: Callable) -> Callable:
     """`rule` of two operands, for operations that take no Python number as the second."""
     def checked(input: Spec, other: Spec, given: tuple) -> Any:
         if other.weak:
-            raise TypeError(f"{name}(): argument 'other' (position 2) must be Tensor, not {WORDS[given[-1].dtype.category]}")
+            word = WORDS[given[-1].dtype.category]
+            raise TypeError(f"{name}(): argument 'other' (position 2) must be Tensor, not {word}")
         return rule(input, other)
     return checked
 

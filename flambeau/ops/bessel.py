@@ -7,7 +7,6 @@ from typing import Any
 from ._checks import refusing
 from ._op import S, T, op, registry
 from ._rules import broadcast, same
-from .elementwise import abs as _abs
 from .elementwise import sgn
 
 UNARY = "torch method inplace out"
@@ -24,7 +23,8 @@ def _or_at_zero(input: Any, value: Any, at_zero: float) -> Any:
 
 # ---- those that PyTorch differentiates
 
-@op(_real("i0_vml"), promote=True, to_float=True, api=UNARY, alias="special.i0 special.modified_bessel_i0", grad=lambda g, input: g * _special_i1(input))
+@op(_real("i0_vml"), promote=True, to_float=True, api=UNARY, alias="special.i0 special.modified_bessel_i0",
+    grad=lambda g, input: g * _special_i1(input))
 def i0(xp, input: T):
     """Modified Bessel function of the first kind, order 0."""
     return xp.special.i0(input)
@@ -89,13 +89,15 @@ def _special_modified_bessel_k1(xp, input: T):
     return xp.special.k1(input)
 
 
-@op(_real("scaled_modified_bessel_k0"), promote=True, to_float=True, api="out", alias="special.scaled_modified_bessel_k0")
+@op(_real("scaled_modified_bessel_k0"), promote=True, to_float=True, api="out",
+    alias="special.scaled_modified_bessel_k0")
 def _special_scaled_modified_bessel_k0(xp, input: T):
     """exp(x) * k0(x)."""
     return xp.special.k0e(input)
 
 
-@op(_real("scaled_modified_bessel_k1"), promote=True, to_float=True, api="out", alias="special.scaled_modified_bessel_k1")
+@op(_real("scaled_modified_bessel_k1"), promote=True, to_float=True, api="out",
+    alias="special.scaled_modified_bessel_k1")
 def _special_scaled_modified_bessel_k1(xp, input: T):
     """exp(x) * k1(x)."""
     return xp.special.k1e(input)
@@ -186,28 +188,32 @@ def _special_chebyshev_polynomial_w(xp, input: T, n: T):
     return _evaluated(xp, input, n, _fourth(xp))
 
 
-@op(_polynomial("shifted_chebyshev_polynomial_t"), promote=True, to_float=True, number_first=True, api="out", cases=POLYNOMIAL,
+@op(_polynomial("shifted_chebyshev_polynomial_t"), promote=True, to_float=True, number_first=True, api="out",
+    cases=POLYNOMIAL,
     alias="special.shifted_chebyshev_polynomial_t")
 def _special_shifted_chebyshev_polynomial_t(xp, input: T, n: T):
     """Chebyshev's polynomial of the first kind at 2 x - 1, of degree n."""
     return _evaluated(xp, input, n, lambda x, n: _first(xp)(2 * x - 1, n))
 
 
-@op(_polynomial("shifted_chebyshev_polynomial_u"), promote=True, to_float=True, number_first=True, api="out", cases=POLYNOMIAL,
+@op(_polynomial("shifted_chebyshev_polynomial_u"), promote=True, to_float=True, number_first=True, api="out",
+    cases=POLYNOMIAL,
     alias="special.shifted_chebyshev_polynomial_u")
 def _special_shifted_chebyshev_polynomial_u(xp, input: T, n: T):
     """Chebyshev's polynomial of the second kind at 2 x - 1, of degree n."""
     return _evaluated(xp, input, n, lambda x, n: _second(xp)(2 * x - 1, n))
 
 
-@op(_polynomial("shifted_chebyshev_polynomial_v"), promote=True, to_float=True, number_first=True, api="out", cases=POLYNOMIAL,
+@op(_polynomial("shifted_chebyshev_polynomial_v"), promote=True, to_float=True, number_first=True, api="out",
+    cases=POLYNOMIAL,
     alias="special.shifted_chebyshev_polynomial_v")
 def _special_shifted_chebyshev_polynomial_v(xp, input: T, n: T):
     """Chebyshev's polynomial of the third kind at 2 x - 1, of degree n."""
     return _evaluated(xp, input, n, lambda x, n: _third(xp)(2 * x - 1, n))
 
 
-@op(_polynomial("shifted_chebyshev_polynomial_w"), promote=True, to_float=True, number_first=True, api="out", cases=POLYNOMIAL,
+@op(_polynomial("shifted_chebyshev_polynomial_w"), promote=True, to_float=True, number_first=True, api="out",
+    cases=POLYNOMIAL,
     alias="special.shifted_chebyshev_polynomial_w")
 def _special_shifted_chebyshev_polynomial_w(xp, input: T, n: T):
     """Chebyshev's polynomial of the fourth kind at 2 x - 1, of degree n."""

@@ -12,18 +12,19 @@ from .comparison import _where, eq, isfinite
 from .elementwise import conj, pow
 
 UNARY = "torch method inplace out"
-SPOKEN = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long int", "int32": "int",
-          "int16": "short int", "int8": "signed char", "uint8": "unsigned char", "bool": "bool", "complex64": "c10::complex<float>",
-          "complex128": "c10::complex<double>"}
+SPOKEN = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+          "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char", "uint8": "unsigned char",
+          "bool": "bool", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>"}
 
 
 def _blended(input: Spec, end: Spec, weight: Spec, given: tuple) -> Spec:
     for name, s in (("end", end), ("weight", given[2])):
         if s.dtype is not input.dtype and not s.weak and (name == "end" or s.ndim):
-            raise RuntimeError(f"expected dtype {SPOKEN[input.dtype.name]} for `{name}` but got dtype {SPOKEN[s.dtype.name]}")
+            raise RuntimeError(f"expected dtype {SPOKEN[input.dtype.name]} for `{name}` but got dtype "
+                               f"{SPOKEN[s.dtype.name]}")
     if input.dtype.category < dtypes.FLOATING:
-        raise NotImplementedError(f"\"lerp_kernel_{'scalar' if weight.ndim == 0 else 'tensor'}\" not implemented for "
-                                  f"'{TITLES[input.dtype.name]}'")
+        kernel = "lerp_kernel_scalar" if weight.ndim == 0 else "lerp_kernel_tensor"
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{TITLES[input.dtype.name]}'")
     if weight.is_complex and not input.is_complex:
         raise RuntimeError("value cannot be converted to type float without overflow")
     return input.like(broadcast_shapes(input.shape, end.shape, weight.shape))
@@ -31,7 +32,8 @@ def _blended(input: Spec, end: Spec, weight: Spec, given: tuple) -> Spec:
 
 @op(_blended, promote="weight", api=UNARY, grad=dict(
     input=lambda g, weight: g * conj(1 - weight), end=lambda g, weight: g * conj(weight),
-    weight=lambda g, input, end: g * conj(end - input)), cases=[(S(2, 3), S(2, 3), 0.25), (S(2, 3), S(2, 3), 0.75), (S(2, 3), S(3), S(2, 3))],
+    weight=lambda g, input, end: g * conj(end - input)),
+    cases=[(S(2, 3), S(2, 3), 0.25), (S(2, 3), S(2, 3), 0.75), (S(2, 3), S(3), S(2, 3))],
     wrong=[((S(2), S(2, dtype="float64"), 0.5), RuntimeError, "expected dtype float for `end` but got dtype double")])
 def lerp(xp, input: T, end: T, weight: T):
     """`input + weight * (end - input)`: from `input` at 0 to `end` at 1."""
@@ -54,7 +56,8 @@ def _three(input: Spec, tensor1: Spec, tensor2: Spec) -> Spec:
 
 @op(_multiplied, promote="input tensor1 tensor2", api=UNARY, grad=dict(
     input=lambda g: g, tensor1=lambda g, tensor2, value: g * conj(tensor2 * value),
-    tensor2=lambda g, tensor1, value: g * conj(tensor1 * value)), cases=[(S(2, 3), S(2, 3), S(3)), (S(2, 3), S(2, 3), S(3), {"value": 0.5})])
+    tensor2=lambda g, tensor1, value: g * conj(tensor1 * value)),
+    cases=[(S(2, 3), S(2, 3), S(3)), (S(2, 3), S(2, 3), S(3), {"value": 0.5})])
 def addcmul(xp, input: T, tensor1: T, tensor2: T, *, value=1):
     """`input + value * tensor1 * tensor2`."""
     product = tensor1 * tensor2
@@ -66,10 +69,11 @@ def _scaled(product: Any, value: Any) -> Any:
     return product * (int(value) if product.dtype.kind in "iu" else value)
 
 
-_NO_DIVISION = ("Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true division of "
-                "tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * torch.trunc(tensor1 / tensor2))"
-                ".to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) for float inputs. The future addcdiv "
-                "behavior is just the latter implementation: (input + value * tensor1 / tensor2), for all dtypes.")
+_NO_DIVISION = (
+    "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true division "
+    "of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * torch.trunc(tensor1 / "
+    "tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) for float inputs. The future "
+    "addcdiv behavior is just the latter implementation: (input + value * tensor1 / tensor2), for all dtypes.")
 
 
 def _divided(input: Spec, tensor1: Spec, tensor2: Spec, given: tuple) -> Spec:
@@ -82,7 +86,8 @@ def _divided(input: Spec, tensor1: Spec, tensor2: Spec, given: tuple) -> Spec:
     input=lambda g: g, tensor1=lambda g, tensor2, value: g * conj(value / tensor2),
     tensor2=lambda g, tensor1, tensor2, value: -g * conj(tensor1 * value / (tensor2 * tensor2))),
     cases=[(S(2, 3), S(2, 3), S(3)), (S(2, 3), S(2, 3), S(3), {"value": 0.5})],
-    wrong=[((S(2), S(2, dtype="int64"), S(2, dtype="int64")), RuntimeError, "Integer division with addcdiv is no longer supported")])
+    wrong=[((S(2), S(2, dtype="int64"), S(2, dtype="int64")), RuntimeError,
+    "Integer division with addcdiv is no longer supported")])
 def addcdiv(xp, input: T, tensor1: T, tensor2: T, *, value=1):
     """`input + value * tensor1 / tensor2`."""
     quotient = tensor1 / tensor2
@@ -91,17 +96,17 @@ def addcdiv(xp, input: T, tensor1: T, tensor2: T, *, value=1):
 
 # ---- the odd numbers
 
-@op(lambda input: input.like(), api=UNARY, upcast=False, static="nan posinf neginf", grad=lambda g, input: _where(isfinite(input), g, 0),
+@op(lambda input: input.like(), api=UNARY, upcast=False, static="nan posinf neginf",
+    grad=lambda g, input: _where(isfinite(input), g, 0),
     cases=[(S(2, 3),), (S(2, 3), 1.0, 2.0, -2.0)])
 def nan_to_num(xp, input: T, nan=None, posinf=None, neginf=None):
-    """`nan` (0) for NaN, `posinf` for infinity (the largest number of the dtype), `neginf` (the smallest) for its negative."""
+    """`nan` (0) for NaN, `posinf` (the largest number of the dtype) and `neginf` (the smallest) for infinities."""
     if input.dtype.kind in "biu":
         return input
     if input.dtype.kind == "c":
         parts = [nan_to_num.body(xp, part, nan, posinf, neginf) for part in (xp.real(input), xp.imag(input))]
         return parts[0] + 1j * parts[1]
-    largest = 3.3895313892515355e38 if input.dtype.itemsize == 2 and input.dtype.kind == "V" or input.dtype.name == "bfloat16" \
-        else float(xp.finfo(input.dtype).max)
+    largest = 3.3895313892515355e38 if input.dtype.name == "bfloat16" else float(xp.finfo(input.dtype).max)
     chosen = [(xp.isnan(input), nan or 0.0), (input == xp.inf, largest if posinf is None else posinf),
               (input == -xp.inf, -largest if neginf is None else neginf)]
     for where, value in chosen:
@@ -118,7 +123,8 @@ def _stepped(input: Spec, values: Spec) -> Spec:
 
 
 @op(_stepped, api=UNARY, cases=[(S(2, 3, low=-1, high=1), S(3))],
-    wrong=[((S(2), S(2, dtype="int64")), RuntimeError, "heaviside is not yet implemented for tensors with different dtypes.")])
+    wrong=[((S(2), S(2, dtype="int64")), RuntimeError,
+    "heaviside is not yet implemented for tensors with different dtypes.")])
 def heaviside(xp, input: T, values: T):
     """0 below zero, 1 above, `values` at it."""
     return xp.where(input == 0, values, (input > 0).astype(input.dtype))
@@ -126,7 +132,8 @@ def heaviside(xp, input: T, values: T):
 
 # ---- mantissa and exponent
 
-@op(lambda input, other: broadcast(input, other.like(dtype=input.dtype)), api="", shown="Ldexp", grad=lambda g, other: _scaled_by_power(g, other),
+@op(lambda input, other: broadcast(input, other.like(dtype=input.dtype)), api="", shown="Ldexp",
+    grad=lambda g, other: _scaled_by_power(g, other),
     cases=[(S(2, 3), S(3, dtype="int64", low=-3, high=4))])
 def _scaled_by_power(xp, input: T, other: T):
     """`input * 2 ** other`, `other` being whole."""

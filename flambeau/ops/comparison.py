@@ -128,7 +128,8 @@ def logical_xor(xp, input: T, other: T):
 @op(lambda input, other: broadcast(input, other), promote=True, api="", detaches=True)
 def _share(xp, input: T, other: T):
     """The part of a maximum's gradient that goes to `input`: all where it is larger, half where both are equal."""
-    return xp.where(input < other, 0, xp.where(input == other, 0.5, 1)).astype(input.dtype if hasattr(input, "dtype") else other.dtype)
+    dtype = (input if hasattr(input, "dtype") else other).dtype
+    return xp.where(input < other, 0, xp.where(input == other, 0.5, 1)).astype(dtype)
 
 
 def _extremum(name: str) -> Any:
@@ -173,10 +174,18 @@ def _clamped(input: Spec, min: Spec | None, max: Spec | None) -> Spec:
     return input.like(broadcast_shapes(*[s.shape for s in (input, min, max) if s is not None]))
 
 
+def _below(input, min, max):
+    return lt(input, min) if max is None else logical_and(lt(input, min), lt(min, max))
+
+
+def _above(input, min, max):
+    return gt(input, max) if min is None else logical_or(gt(input, max), lt(max, min))
+
+
 @op(_clamped, promote=True, api="torch method inplace out", alias="clip", grad=dict(
     input=lambda g, input, min, max: _clamp_backward.record(g, input, min, max),
-    min=lambda g, input, min, max: _where(lt(input, min) if max is None else logical_and(lt(input, min), lt(min, max)), g, 0),
-    max=lambda g, input, min, max: _where(gt(input, max) if min is None else logical_or(gt(input, max), lt(max, min)), g, 0)),
+    min=lambda g, input, min, max: _where(_below(input, min, max), g, 0),
+    max=lambda g, input, min, max: _where(_above(input, min, max), g, 0)),
     cases=[(S(2, 3), 0.4, 0.6), (S(2, 3), 0.5), (S(2, 3), None, 0.6), (S(2, 3), S(3), S(2, 1))],
     wrong=[((S(2),), RuntimeError, "At least one of 'min' or 'max' must not be None")])
 def clamp(xp, input: T, min: T = None, max: T = None):
@@ -187,7 +196,8 @@ def clamp(xp, input: T, min: T = None, max: T = None):
 
 
 @op(lambda grad, input, min, max: _clamped(grad, input, max if min is None else min), promote="input min max", api="",
-    grad=dict(grad=lambda g, input, min, max: _clamp_backward.record(g, input, min, max)), cases=[(S(2, 3), S(2, 3), 0.4, 0.6)])
+    grad=dict(grad=lambda g, input, min, max: _clamp_backward.record(g, input, min, max)),
+    cases=[(S(2, 3), S(2, 3), 0.4, 0.6)])
 def _clamp_backward(xp, grad: T, input: T, min: T = None, max: T = None):
     """`grad` where `input` lies from `min` to `max`, else 0."""
     inside = input <= max if min is None else input >= min if max is None else (input >= min) & (input <= max)
@@ -203,7 +213,8 @@ def _bounded(kernel: str) -> Any:
 
 
 @op(lambda input, min: _bounded("maximum_cpu")(input, min), promote=True, api=COMPARISON, grad=dict(
-    input=lambda g, input, min: _clamp_backward.record(g, input, min, None), min=lambda g, input, min: _where(lt(input, min), g, 0)),
+    input=lambda g, input, min: _clamp_backward.record(g, input, min, None),
+    min=lambda g, input, min: _where(lt(input, min), g, 0)),
     cases=[(S(2, 3), 0.5), (S(2, 3), S(3))])
 def clamp_min(xp, input: T, min: T):
     """Each element, but not below `min`."""
@@ -211,7 +222,8 @@ def clamp_min(xp, input: T, min: T):
 
 
 @op(lambda input, max: _bounded("minimum_cpu")(input, max), promote=True, api=COMPARISON, grad=dict(
-    input=lambda g, input, max: _clamp_backward.record(g, input, None, max), max=lambda g, input, max: _where(gt(input, max), g, 0)),
+    input=lambda g, input, max: _clamp_backward.record(g, input, None, max),
+    max=lambda g, input, max: _where(gt(input, max), g, 0)),
     cases=[(S(2, 3), 0.5), (S(2, 3), S(3))])
 def clamp_max(xp, input: T, max: T):
     """Each element, but not above `max`."""
@@ -222,7 +234,8 @@ def clamp_max(xp, input: T, max: T):
 
 def _chosen(condition: Spec, on_true: Spec, on_false: Spec) -> Spec:
     if condition.dtype not in (dtypes.bool_, dtypes.uint8):
-        raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {TITLES[condition.dtype.name]}")
+        raise RuntimeError("where expected condition to be a boolean tensor, but got a tensor with dtype "
+                           f"{TITLES[condition.dtype.name]}")
     return on_true.like(broadcast_shapes(condition.shape, on_true.shape, on_false.shape))
 
 
@@ -245,7 +258,8 @@ def _choose(condition: Any, on_true: Any, on_false: Any) -> Any:
     return _where(condition, on_true, on_false)
 
 
-@composite("torch out", cases=[(S(2, 3, dtype="bool"), S(2, 3), S(3)), (S(2, 3, dtype="bool"), 1.0, S(3)), (S(3, dtype="bool"), 1, 2)])
+@composite("torch out", cases=[(S(2, 3, dtype="bool"), S(2, 3), S(3)), (S(2, 3, dtype="bool"), 1.0, S(3)),
+    (S(3, dtype="bool"), 1, 2)])
 def where(condition, input=None, other=None):
     """`input` where `condition` holds, else `other`; with `condition` alone, the indices where it holds."""
     if input is None and other is None:

@@ -34,23 +34,25 @@ def _imaginary(input: Spec) -> Spec:
     return _part(input)
 
 
-@op(_imaginary, api="torch", view=True, upcast=False, grad=lambda g: g * 1j, put=lambda input, value: complex(real(input), value), cases=[(C,)],
+@op(_imaginary, api="torch", view=True, upcast=False, grad=lambda g: g * 1j,
+    put=lambda input, value: complex(real(input), value), cases=[(C,)],
     wrong=[((S(2),), RuntimeError, "imag is not implemented for tensors with non-complex dtypes.")])
 def imag(xp, input: T):
     """The imaginary part of a complex tensor."""
     return xp.imag(input)
 
 
-@op(same, api="torch method", upcast=False, view=True, put=lambda input, value: conjugate(value), grad=lambda g: conjugate(g), cases=[(C,), (S(3),)])
+@op(same, promote=True, api="torch method", upcast=False, view=True, put=lambda input, value: conjugate(value),
+    grad=lambda g: conjugate(g), cases=[(C,), (S(3),)])
 def conj(xp, input: T):
     """The complex conjugate; a real tensor as it is."""
-    return xp.conj(input) if input.dtype.kind == "c" else input
+    return input.conjugate()
 
 
 @op(same, api="torch method inplace out", upcast=False, grad=lambda g: conjugate(g), cases=[(C,), (S(3),)])
 def conj_physical(xp, input: T):
     """The complex conjugate, in memory of its own."""
-    return xp.conj(input) if input.dtype.kind == "c" else input
+    return input.conjugate()
 
 
 @composite("torch method")
@@ -111,7 +113,8 @@ def _angle_grad(g, input):
     return registry["_where"](registry["eq"](size, 0), 0, g * 1j * input / (size * size))
 
 
-@op(lambda input: _part(input), promote=True, to_float=True, api="torch method out", grad=_angle_grad, cases=[(C,), (S(3),)])
+@op(lambda input: _part(input), promote=True, to_float=True, api="torch method out", grad=_angle_grad,
+    cases=[(C,), (S(3),)])
 def angle(xp, input: T):
     """The angle of each complex number, in radians; of a real one 0 or pi."""
     if input.dtype.kind == "c":
@@ -122,11 +125,11 @@ def angle(xp, input: T):
 def _check_parts(first: Spec, second: Spec) -> Spec:
     for s in (first, second):
         if s.dtype.name not in ("float16", "float32", "float64"):
-            raise RuntimeError(f"Expected both inputs to be Half, Float or Double tensors but got {TITLES[first.dtype.name]} and "
-                               f"{TITLES[second.dtype.name]}")
+            raise RuntimeError("Expected both inputs to be Half, Float or Double tensors but got "
+                               f"{TITLES[first.dtype.name]} and {TITLES[second.dtype.name]}")
     if first.dtype is not second.dtype:
-        raise RuntimeError(f"Expected object of scalar type {TITLES[first.dtype.name]} but got scalar type {TITLES[second.dtype.name]} "
-                           "for second argument")
+        raise RuntimeError(f"Expected object of scalar type {TITLES[first.dtype.name]} but got scalar type "
+                           f"{TITLES[second.dtype.name]} for second argument")
     return broadcast(first, second).like(dtype=first.dtype.to_complex())
 
 
@@ -138,8 +141,10 @@ def _joined(xp: Any, real: Any, imag: Any) -> Any:
     return out
 
 
-@op(lambda real, imag: _check_parts(real, imag), api="torch out", grad=dict(real=lambda g: real(g), imag=lambda g: imag(g)),
-    cases=[(S(2, 3), S(2, 3)), (S(2, 1), S(3))], wrong=[((S(2), S(2, dtype="float64")), RuntimeError, "Expected object of scalar type Float")])
+@op(lambda real, imag: _check_parts(real, imag), api="torch out",
+    grad=dict(real=lambda g: real(g), imag=lambda g: imag(g)),
+    cases=[(S(2, 3), S(2, 3)), (S(2, 1), S(3))], wrong=[((S(2), S(2, dtype="float64")), RuntimeError,
+    "Expected object of scalar type Float")])
 def complex(xp, real: T, imag: T):
     """`real + 1j * imag`."""
     return real + 1j * imag
@@ -169,7 +174,8 @@ def _as_pairs(input: Spec) -> Spec:
     return input.like((*input.shape, 2), input.dtype.to_real())
 
 
-@op(_as_pairs, api="torch", view=True, upcast=False, grad=lambda g: view_as_complex(g), put=lambda input, value: view_as_complex(value),
+@op(_as_pairs, api="torch", view=True, upcast=False, grad=lambda g: view_as_complex(g),
+    put=lambda input, value: view_as_complex(value),
     cases=[(C,)], wrong=[((S(2),), RuntimeError, "view_as_real is only supported for complex tensors")])
 def view_as_real(xp, input: T):
     """Complex numbers as pairs: (*) -> (*, 2)."""
@@ -178,8 +184,8 @@ def view_as_real(xp, input: T):
 
 def _as_complex(input: Spec) -> Spec:
     if input.dtype.name not in ("float16", "float32", "float64"):
-        raise RuntimeError("view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
-                           + TITLES[input.dtype.name])
+        raise RuntimeError("view_as_complex is only supported for half, float and double tensors, but got a tensor of "
+                           f"scalar type: {TITLES[input.dtype.name]}")
     if input.ndim == 0:
         raise RuntimeError("Input tensor must have one or more dimensions")
     if input.shape[-1] != 2:
@@ -187,7 +193,8 @@ def _as_complex(input: Spec) -> Spec:
     return input.like(input.shape[:-1], input.dtype.to_complex())
 
 
-@op(_as_complex, api="torch", view=True, upcast=False, grad=lambda g: view_as_real(g), put=lambda input, value: view_as_real(value),
+@op(_as_complex, api="torch", view=True, upcast=False, grad=lambda g: view_as_real(g),
+    put=lambda input, value: view_as_real(value),
     cases=[(S(2, 3, 2),)], wrong=[((S(3),), RuntimeError, "Tensor must have a last dimension of size 2"),
                                   ((S(),), RuntimeError, "Input tensor must have one or more dimensions")])
 def view_as_complex(xp, input: T):

@@ -1,4 +1,4 @@
-"""Arithmetic, powers and rounding: one number out for each number in. Exponentials and the like have files of their own."""
+"""Arithmetic, powers and rounding: one number out for each number in. Exponentials have a file of their own."""
 from __future__ import annotations
 
 from typing import Any
@@ -16,7 +16,9 @@ _NO_MINUS = ("a bool tensor is not supported. If you are trying to invert a mask
 
 def conj(x):
     """The complex conjugate of a node; a real one as it is."""
-    return x.conj() if isinstance(x, complex) or not isinstance(x, (int, float)) and x.spec.is_complex else x
+    if isinstance(x, (int, float, complex)):
+        return x.conjugate()
+    return x.conj() if x.spec.is_complex else x
 
 
 def _check_alpha(result: Spec, alpha: Any) -> None:
@@ -30,7 +32,7 @@ def _check_alpha(result: Spec, alpha: Any) -> None:
 
 def _multiple(xp: Any, alpha: Any, value: Any, beside: Any) -> Any:
     """`alpha * value`, around the end of the range for integers."""
-    if _number_kind(xp, value, beside) not in "iu":
+    if _number_kind(value, beside) not in "iu":
         return alpha * value
     dtype = (value if hasattr(value, "dtype") else beside).dtype
     return xp.asarray(alpha).astype(dtype) * xp.asarray(value).astype(dtype)
@@ -41,7 +43,8 @@ def _added(input: Spec, other: Spec, alpha: Any) -> Spec:
     return broadcast(input, other)
 
 
-@op(_added, promote="input other", number_first=True, api=ARITHMETIC, inline="{input} + {other}", grad=dict(input=lambda g: g, other=lambda g, alpha: g if alpha == 1 else g * conj(alpha)))
+@op(_added, promote="input other", number_first=True, api=ARITHMETIC, inline="{input} + {other}",
+    grad=dict(input=lambda g: g, other=lambda g, alpha: g if alpha == 1 else g * conj(alpha)))
 def add(xp, input: T, other: T, *, alpha=1):
     """`input + alpha * other`, broadcast to a common shape."""
     return input + (other if type(alpha) is int and alpha == 1 else _multiple(xp, alpha, other, input))
@@ -49,8 +52,8 @@ def add(xp, input: T, other: T, *, alpha=1):
 
 def _subtracted(input: Spec, other: Spec, alpha: Any, given: tuple) -> Spec:
     if given[0].dtype is dtypes.bool_ and given[1].dtype is dtypes.bool_:
-        raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
-                           "operator instead.")
+        raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+                           "`logical_xor()` operator instead.")
     if given[0].dtype is dtypes.bool_ or given[1].dtype is dtypes.bool_:
         raise RuntimeError("Subtraction, the `-` operator, with " + _NO_MINUS)
     return _added(input, other, alpha)
@@ -63,7 +66,8 @@ def sub(xp, input: T, other: T, *, alpha=1):
     return input - (other if type(alpha) is int and alpha == 1 else _multiple(xp, alpha, other, input))
 
 
-@op(_subtracted, promote="input other", api="torch", grad=dict(other=lambda g: g, input=lambda g, alpha: g * conj(-alpha)))
+@op(_subtracted, promote="input other", api="torch",
+    grad=dict(other=lambda g: g, input=lambda g, alpha: g * conj(-alpha)))
 def rsub(xp, input: T, other: T, *, alpha=1):
     """`other - alpha * input`, broadcast to a common shape."""
     return other - (input if type(alpha) is int and alpha == 1 else _multiple(xp, alpha, input, other))
@@ -76,7 +80,8 @@ def mul(xp, input: T, other: T):
     return input * other
 
 
-@op(refusing("b", "Negation, the `-` operator, on " + _NO_MINUS, same, RuntimeError), promote=True, api=ARITHMETIC, alias="negative", grad=lambda g: -g)
+@op(refusing("b", "Negation, the `-` operator, on " + _NO_MINUS, same, RuntimeError), promote=True, api=ARITHMETIC,
+    alias="negative", grad=lambda g: -g)
 def neg(xp, input: T):
     """`-input`."""
     return -input
@@ -98,18 +103,18 @@ def _check_divisor(xp: Any, result_kind: str, other: Any) -> None:
         raise RuntimeError("ZeroDivisionError")
 
 
-def _number_kind(xp: Any, *values: Any) -> str:
+def _number_kind(*values: Any) -> str:
     """The kind of NumPy's dtype that an operation on arrays and Python numbers has: of the first array."""
     return next((v.dtype.kind for v in values if hasattr(v, "dtype")), "f")
 
 
 def _floored(xp: Any, input: Any, other: Any) -> Any:
-    _check_divisor(xp, _number_kind(xp, input, other), other)
+    _check_divisor(xp, _number_kind(input, other), other)
     return xp.floor_divide(input, other)
 
 
 def _truncated(xp: Any, input: Any, other: Any) -> Any:
-    kind = _number_kind(xp, input, other)
+    kind = _number_kind(input, other)
     if kind not in "iu":
         return xp.trunc(input / other)
     _check_divisor(xp, kind, other)
@@ -120,14 +125,15 @@ def _truncated(xp: Any, input: Any, other: Any) -> Any:
 def _divided(input: Spec, other: Spec, rounding_mode: Any) -> Spec:
     if rounding_mode is not None:
         if rounding_mode not in ("trunc", "floor"):
-            raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+            raise RuntimeError("div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
+                               f"'{rounding_mode}'")
         if input.dtype.category in (dtypes.BOOL, dtypes.COMPLEX):
             return refusing("bc", f"div_{rounding_mode}_cpu", broadcast)(input, other)
     return broadcast(input, other)
 
 
-@op(_divided, promote=True, to_float=lambda rounding_mode: rounding_mode is None, number_first=True, api=ARITHMETIC, alias="divide true_divide",
-    inline="{input} / {other}", grad=dict(
+@op(_divided, promote=True, to_float=lambda rounding_mode: rounding_mode is None, number_first=True, api=ARITHMETIC,
+    alias="divide true_divide", inline="{input} / {other}", grad=dict(
     input=lambda g, other, rounding_mode: g / conj(other) if rounding_mode is None else g * 0,
     other=lambda g, out, other, rounding_mode: -g * conj(out / other) if rounding_mode is None else g * 0))
 def div(xp, input: T, other: T, *, rounding_mode=None):
@@ -148,7 +154,7 @@ def floor_divide(xp, input: T, other: T):
     grad=dict(input=lambda g: g, other=lambda g, input, other: -g * div(input, other, rounding_mode="floor")))
 def remainder(xp, input: T, other: T):
     """What division rounded down leaves: has the sign of `other`."""
-    _check_divisor(xp, _number_kind(xp, input, other), other)
+    _check_divisor(xp, _number_kind(input, other), other)
     return xp.remainder(input, other)
 
 
@@ -156,7 +162,7 @@ def remainder(xp, input: T, other: T):
     grad=dict(input=lambda g: g, other=lambda g, input, other: -g * div(input, other, rounding_mode="trunc")))
 def fmod(xp, input: T, other: T):
     """What division rounded toward zero leaves: has the sign of `input`."""
-    _check_divisor(xp, _number_kind(xp, input, other), other)
+    _check_divisor(xp, _number_kind(input, other), other)
     return xp.fmod(input, other)
 
 
@@ -169,14 +175,16 @@ def reciprocal(xp, input: T):
 # ---- sign and size
 
 @op(refusing("b", "abs_cpu", lambda input: input.like(dtype=input.dtype.to_real())), api=ARITHMETIC, alias="absolute",
-    grad=lambda g, input: g * input.sgn())
+    grad=lambda g, input: g * (input.sgn() if input.spec.is_complex else input.sign()))
 def abs(xp, input: T):
     """The absolute value; of complex numbers the modulus."""
     return xp.abs(input)
 
 
-@op(refusing("c", "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.", same), api=ARITHMETIC,
-    grad=flat)
+_NO_SIGN = "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
+
+
+@op(refusing("c", _NO_SIGN, same), api=ARITHMETIC, grad=flat)
 def sign(xp, input: T):
     """-1, 0 or 1; 0 for NaN."""
     return input if input.dtype.kind == "b" else xp.subtract(input > 0, input < 0, dtype=input.dtype)
@@ -191,7 +199,7 @@ def _sgn_grad(g, input, out):
     if not input.spec.is_complex:
         return g * 0
     # what is left of g once its part along the direction `out` is taken away, over the modulus
-    along = (g * conj(out)).real()
+    along = registry["real"](g * conj(out))
     spread = (g - along * out) / abs(input)
     return registry["where"](registry["eq"](abs(input), 0), g * 0, spread)
 
@@ -205,10 +213,11 @@ def sgn(xp, input: T):
     return xp.where(size == 0, xp.zeros_like(input), input / xp.where(size == 0, xp.ones_like(size), size))
 
 
-@op(refusing("c", "signbit is not implemented for complex tensors.", lambda input: input.like(dtype=dtypes.bool_)), api="torch method out")
+@op(refusing("c", "signbit is not implemented for complex tensors.", lambda input: input.like(dtype=dtypes.bool_)),
+    api="torch method out")
 def signbit(xp, input: T):
     """Whether the sign is minus, that of -0.0 included."""
-    return xp.zeros(input.shape, "bool") if input.dtype.kind in "bu" else input < 0 if input.dtype.kind == "i" else xp.signbit(input)
+    return xp.signbit(input) if input.dtype.kind not in "biu" else input < input.dtype.type(0)
 
 
 # ---- powers and roots
@@ -227,7 +236,8 @@ def _exponent_grad(g, input, exponent, out):
     return g * conj(rise)
 
 
-@op(_powered, promote=True, number_first=True, api=ARITHMETIC, inline=lambda kind: "{input} ** {exponent}" if kind.spec.weak else None, grad=dict(
+@op(_powered, promote=True, number_first=True, api=ARITHMETIC,
+    inline=lambda kind: "{input} ** {exponent}" if kind.spec.weak else None, grad=dict(
     input=lambda g, input, exponent: _pow_backward.record(g, input, exponent), exponent=_exponent_grad),
     cases=[(S(2, 3), 2), (S(2, 3), S(3)), (2.5, S(4)), (S(2, 3), -1.5), (S(3, dtype="int64"), 3)],
     wrong=[((S(2, dtype="int64"), -1), RuntimeError, "Integers to negative integer powers are not allowed."),
@@ -242,13 +252,19 @@ def pow(xp, input: T, exponent: T):
         if exponent == 3:
             return input * input * input
         if input.dtype.kind not in "iub":
-            return xp.sqrt(input) if exponent == 0.5 else 1 / xp.sqrt(input) if exponent == -0.5 else 1 / input if exponent == -1 \
-                else 1 / (input * input) if exponent == -2 else input ** exponent
+            if exponent == 0.5:
+                return xp.sqrt(input)
+            if exponent == -0.5:
+                return 1 / xp.sqrt(input)
+            if exponent == -1:
+                return 1 / input
+            return 1 / (input * input) if exponent == -2 else input ** exponent
         if exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
-    if _number_kind(xp, exponent, input) == "i" and hasattr(exponent, "dtype"):
+    if _number_kind(exponent, input) == "i" and hasattr(exponent, "dtype"):
         return _whole_power(xp, input, exponent)
-    return xp.power(input, exponent)
+    power = xp.power(input, exponent)
+    return power.astype("bool") if type(exponent) is bool and input.dtype.kind == "b" else power
 
 
 def _whole_power(xp: Any, input: Any, exponent: Any) -> Any:
@@ -270,9 +286,10 @@ def _pow_backward_exponent(g, grad, input, exponent):
 
 @op(lambda grad, input, exponent: broadcast(broadcast(input, exponent), grad), promote=True, api="", grad=dict(
     grad=lambda g, input, exponent: _pow_backward.record(g, conj(input), conj(exponent)),
-    input=_pow_backward_input, exponent=_pow_backward_exponent), cases=[(S(2, 3), S(2, 3), 2), (S(2, 3), S(2, 3), S(3))])
+    input=_pow_backward_input, exponent=_pow_backward_exponent),
+    cases=[(S(2, 3), S(2, 3), 2), (S(2, 3), S(2, 3), S(3))])
 def _pow_backward(xp, grad: T, input: T, exponent: T):
-    """The gradient of `input ** exponent`: `grad * conj(exponent * input ** (exponent - 1))`, 0 for an exponent of 0."""
+    """The gradient of a power: `grad * conj(exponent * input ** (exponent - 1))`, 0 for an exponent of 0."""
     if type(exponent) in (int, float) and hasattr(input, "dtype") and input.dtype.kind != "c":
         if exponent == 2:
             return (grad + grad) * input
@@ -297,9 +314,9 @@ def square(input):
 @composite(ARITHMETIC, cases=[(S(2, 3), 2.5), (S(2, 3), S(3)), (2.0, S(3))])
 def float_power(input, exponent):
     """`input ** exponent` computed in double precision."""
-    wide = [getattr(v, "dtype", None) is not None and v.dtype.is_complex or isinstance(v, complex) for v in (input, exponent)]
-    kind = dtypes.complex128 if any(wide) else dtypes.float64
-    return pow(*[v if isinstance(v, (bool, int, float, complex)) else registry["_to_copy"](v, kind) for v in (input, exponent)])
+    wide = any(isinstance(v, complex) or hasattr(v, "dtype") and v.dtype.is_complex for v in (input, exponent))
+    kind = dtypes.complex128 if wide else dtypes.float64
+    return pow(*[registry["_to_copy"](v, kind) if hasattr(v, "dtype") else v for v in (input, exponent)])
 
 
 @op(same, promote=True, to_float=True, api=ARITHMETIC, grad=lambda g, out: g / (2 * conj(out)))
@@ -358,7 +375,7 @@ def _rounded(input: Spec, decimals: int) -> Spec:
 
 @op(_rounded, api=ARITHMETIC, alias="special.round", grad=flat)
 def round(xp, input: T, *, decimals=0):
-    """Each element to the nearest integer, halves to the even one; or to `decimals` places (before the point if negative)."""
+    """Each element to the nearest integer, halves to the even one; or to `decimals` places."""
     if input.dtype.kind in "iu":
         return input
     if decimals == 0:

@@ -55,14 +55,16 @@ def _complex_sum(xp: Any, input: Any, other: Any) -> Any:
 
 
 @op(_floating("logaddexp", "bi"), promote=True, api="torch method out", grad=dict(
-    input=lambda g, input, other: g / conj(1 + exp(other - input)), other=lambda g, input, other: g / conj(1 + exp(input - other))))
+    input=lambda g, input, other: g / conj(1 + exp(other - input)),
+    other=lambda g, input, other: g / conj(1 + exp(input - other))))
 def logaddexp(xp, input: T, other: T):
     """log(exp(input) + exp(other)), without overflow."""
     return xp.logaddexp(input, other) if input.dtype.kind != "c" else _complex_sum(xp, input, other)
 
 
 @op(_floating("logaddexp2", "bic"), promote=True, api="torch method out", grad=dict(
-    input=lambda g, input, other: g / (1 + exp2(other - input)), other=lambda g, input, other: g / (1 + exp2(input - other))))
+    input=lambda g, input, other: g / (1 + exp2(other - input)),
+    other=lambda g, input, other: g / (1 + exp2(input - other))))
 def logaddexp2(xp, input: T, other: T):
     """log2(2 ** input + 2 ** other), without overflow."""
     return xp.logaddexp2(input, other)
@@ -78,16 +80,20 @@ def _product(xp: Any, input: Any, other: Any, logarithm: Any) -> Any:
     return xp.where((input == 0) & ~xp.isnan(other), xp.zeros_like(y), y)
 
 
-@op(refusing("c", "xlogy_cpu", broadcast), promote=True, to_float=True, number_first=True, api=UNARY, alias="special.xlogy", grad=dict(
-    input=lambda g, input, other: g * _log_where_used(input, other, 0), other=lambda g, input, other: g * input / other),
+@op(refusing("c", "xlogy_cpu", broadcast), promote=True, to_float=True, number_first=True, api=UNARY,
+    alias="special.xlogy", grad=dict(
+    input=lambda g, input, other: g * _log_where_used(input, other, 0),
+    other=lambda g, input, other: g * input / other),
     cases=[(S(2, 3), S(2, 3)), (S(2, 3), 2.5), (1.5, S(3))])
 def xlogy(xp, input: T, other: T):
     """`input * log(other)`, 0 where `input` is 0."""
     return _product(xp, input, other, xp.log)
 
 
-@op(refusing("c", "xlog1py_cpu", broadcast), promote=True, to_float=True, number_first=True, api="", alias="special.xlog1py", grad=dict(
-    input=lambda g, input, other: g * _log_where_used(input, other, 1), other=lambda g, input, other: g * input / (1 + other)),
+@op(refusing("c", "xlog1py_cpu", broadcast), promote=True, to_float=True, number_first=True, api="",
+    alias="special.xlog1py", grad=dict(
+    input=lambda g, input, other: g * _log_where_used(input, other, 1),
+    other=lambda g, input, other: g * input / (1 + other)),
     cases=[(S(2, 3), S(2, 3)), (S(2, 3), 2.5), (1.5, S(3))])
 def _special_xlog1py(xp, input: T, other: T):
     """`input * log1p(other)`, 0 where `input` is 0."""
@@ -111,7 +117,8 @@ def _where_used(xp, input: T, other: T, offset):
     return xp.where((input == 0) & (other <= -offset), xp.zeros_like(y + input), y + xp.zeros_like(input))
 
 
-@op(refusing("c", "entr_cpu", same), promote=True, to_float=True, api="", alias="special.entr", grad=lambda g, input: -g * (1 + log(input)))
+@op(refusing("c", "entr_cpu", same), promote=True, to_float=True, api="", alias="special.entr",
+    grad=lambda g, input: -g * (1 + log(input)))
 def _special_entr(xp, input: T):
     """`-input * log(input)`; 0 at 0, -inf below."""
     y = -input * xp.log(input)

@@ -1,4 +1,4 @@
-"""Special functions: error functions, gamma functions and their kin, by SciPy. Bessel functions and polynomials have their own file."""
+"""Special functions: error functions, gamma functions and their kin, by SciPy."""
 from __future__ import annotations
 
 import math
@@ -84,7 +84,8 @@ def logit(xp, input: T, eps=None):
     return xp.log(input / (1 - input))
 
 
-@op(lambda input, eps: input.like(), static="eps", api="", cases=[(S(3), None), (S(3), 0.4)], grad=lambda g, input, eps, out: g * (out * out * (2 * input - 1)))
+@op(lambda input, eps: input.like(), static="eps", api="", cases=[(S(3), None), (S(3), 0.4)],
+    grad=lambda g, input, eps, out: g * (out * out * (2 * input - 1)))
 def _logit_slope(xp, input: T, eps):
     """1 / (x * (1 - x)), 0 outside of [eps, 1 - eps]."""
     slope = 1 / (input * (1 - input))
@@ -116,7 +117,8 @@ def _polygamma_rule(input: Spec, n: int) -> Spec:
     return refusing("c", "digamma" if n == 0 else "trigamma" if n == 1 else "polygamma", same)(input)
 
 
-@op(_polygamma_rule, promote="input", to_float=True, api="", shown="Polygamma", grad=lambda g, input, n: g * _polygamma(input, n + 1),
+@op(_polygamma_rule, promote="input", to_float=True, api="", shown="Polygamma",
+    grad=lambda g, input, n: g * _polygamma(input, n + 1),
     cases=[(WIDE, 1), (WIDE, 0)])
 def _polygamma(xp, input: T, n):
     """The n-th derivative of digamma."""
@@ -148,7 +150,7 @@ def _polygamma_of(self, n):
 @composite(UNARY, alias="special.multigammaln", cases=[(WIDE, 2)], wrong=[
     ((WIDE, 0), RuntimeError, "p has to be greater than or equal to 1")])
 def mvlgamma(input, p):
-    """Logarithm of the multivariate gamma function of dimension `p`: lgamma(x) + ... + lgamma(x - (p - 1) / 2) + p (p - 1) log(pi) / 4."""
+    """Logarithm of the multivariate gamma function: p (p - 1) log(pi) / 4, and lgamma(x - j / 2) for j below p."""
     if not isinstance(p, int):
         raise TypeError(f"mvlgamma(): argument 'p' (position 2) must be int, not {type(p).__name__}")
     if p < 1:
@@ -187,8 +189,10 @@ def igammac(xp, input: T, other: T):
     return xp.special.gammaincc(input, other)
 
 
-@op(refusing("c", "zeta_cpu", broadcast), promote=True, to_float=True, number_first=True, api="out", alias="special.zeta", grad=dict(
-    input=_no_gradient("special_zeta: input"), other=lambda g, input, other: g * (-input * _special_zeta.record(input + 1, other))),
+@op(refusing("c", "zeta_cpu", broadcast), promote=True, to_float=True, number_first=True, api="out",
+    alias="special.zeta", grad=dict(
+    input=_no_gradient("special_zeta: input"),
+    other=lambda g, input, other: g * (-input * _special_zeta.record(input + 1, other))),
     cases=[(S(2, 3, low=1.5, high=3), 2), (2.5, WIDE)])
 def _special_zeta(xp, input: T, other: T):
     """Hurwitz's zeta function: the sum of 1 / (k + other) ** input over k from 0."""

@@ -29,13 +29,15 @@ def tan(xp, input: T):
     return xp.tan(input)
 
 
-@op(same, promote=True, to_float=True, api=UNARY, alias="arcsin", grad=lambda g, input: g * conj(rsqrt(1 - input * input)))
+@op(same, promote=True, to_float=True, api=UNARY, alias="arcsin",
+    grad=lambda g, input: g * conj(rsqrt(1 - input * input)))
 def asin(xp, input: T):
     """The angle whose sine each element is; NaN outside [-1, 1]."""
     return xp.arcsin(input)
 
 
-@op(same, promote=True, to_float=True, api=UNARY, alias="arccos", grad=lambda g, input: -g * conj(rsqrt(1 - input * input)))
+@op(same, promote=True, to_float=True, api=UNARY, alias="arccos",
+    grad=lambda g, input: -g * conj(rsqrt(1 - input * input)))
 def acos(xp, input: T):
     """The angle whose cosine each element is; NaN outside [-1, 1]."""
     return xp.arccos(input)
@@ -59,19 +61,22 @@ def cosh(xp, input: T):
     return xp.cosh(input)
 
 
-@op(same, promote=True, to_float=True, api=UNARY, alias="nn.functional.tanh", grad=lambda g, out: g * conj(1 - out * out))
+@op(same, promote=True, to_float=True, api=UNARY, alias="nn.functional.tanh",
+    grad=lambda g, out: g * conj(1 - out * out))
 def tanh(xp, input: T):
     """Hyperbolic tangent of each element."""
     return xp.tanh(input)
 
 
-@op(same, promote=True, to_float=True, api=UNARY, alias="arcsinh", grad=lambda g, input: g * conj(rsqrt(input * input + 1)))
+@op(same, promote=True, to_float=True, api=UNARY, alias="arcsinh",
+    grad=lambda g, input: g * conj(rsqrt(input * input + 1)))
 def asinh(xp, input: T):
     """Inverse hyperbolic sine of each element."""
     return xp.arcsinh(input)
 
 
-@op(same, promote=True, to_float=True, api=UNARY, alias="arccosh", grad=lambda g, input: g * conj(rsqrt(input - 1) * rsqrt(input + 1)),
+@op(same, promote=True, to_float=True, api=UNARY, alias="arccosh",
+    grad=lambda g, input: g * conj(rsqrt(input - 1) * rsqrt(input + 1)),
     cases=[(S(2, 3, low=1.5, high=4),)])
 def acosh(xp, input: T):
     """Inverse hyperbolic cosine of each element; NaN below 1."""
@@ -84,7 +89,8 @@ def atanh(xp, input: T):
     return xp.arctanh(input)
 
 
-@op(same, promote=True, to_float=True, api=UNARY, alias="special.sinc", grad=lambda g, input: g * conj(_sinc_slope(input)))
+@op(same, promote=True, to_float=True, api=UNARY, alias="special.sinc",
+    grad=lambda g, input: g * conj(_sinc_slope(input)))
 def sinc(xp, input: T):
     """sin(pi * x) / (pi * x), 1 at 0."""
     scaled = xp.where(input == 0, xp.ones_like(input), input) * math.pi
@@ -108,14 +114,16 @@ def _sinc_bend(xp, input: T):
     return xp.where(input == 0, xp.full_like(input, -math.pi ** 2 / 3), bend)
 
 
-@op(refusing("c", "deg2rad is not supported for complex tensors.", same, RuntimeError), promote=True, to_float=True, api=UNARY,
+@op(refusing("c", "deg2rad is not supported for complex tensors.", same, RuntimeError), promote=True, to_float=True,
+    api=UNARY,
     grad=lambda g: g * (math.pi / 180))
 def deg2rad(xp, input: T):
     """Degrees as radians."""
     return input * (math.pi / 180)
 
 
-@op(refusing("c", "rad2deg is not supported for complex tensors.", same, RuntimeError), promote=True, to_float=True, api=UNARY,
+@op(refusing("c", "rad2deg is not supported for complex tensors.", same, RuntimeError), promote=True, to_float=True,
+    api=UNARY,
     grad=lambda g: g * (180 / math.pi))
 def rad2deg(xp, input: T):
     """Radians as degrees."""
@@ -126,8 +134,10 @@ def _angle_slope(g, input, other):
     return g / (input * input + other * other)
 
 
-@op(tensors_only("atan2", refusing("c", "atan2_cpu", broadcast)), promote=True, to_float=True, api=UNARY, alias="arctan2", grad=dict(
-    input=lambda g, input, other: _angle_slope(g, input, other) * other, other=lambda g, input, other: _angle_slope(g, input, other) * -input))
+@op(tensors_only("atan2", refusing("c", "atan2_cpu", broadcast)), promote=True, to_float=True, api=UNARY,
+    alias="arctan2", grad=dict(
+    input=lambda g, input, other: _angle_slope(g, input, other) * other,
+    other=lambda g, input, other: _angle_slope(g, input, other) * -input))
 def atan2(xp, input: T, other: T):
     """The angle of the point (other, input), in radians, in its quadrant."""
     return xp.arctan2(input, other)
@@ -152,7 +162,8 @@ def copysign(xp, input: T, other: T):
     return xp.copysign(input, other)
 
 
-@op(tensors_only("nextafter", refusing("bic", "nextafter_cpu", broadcast)), promote=True, api=UNARY, upcast=False, grad=dict(
+@op(tensors_only("nextafter", refusing("bic", "nextafter_cpu", broadcast)), promote=True, api=UNARY, upcast=False,
+    grad=dict(
     input=lambda g: g, other=lambda g, other_spec: flat_other(g, other_spec)))
 def nextafter(xp, input: T, other: T):
     """The number next to `input` in the direction of `other`."""
