@@ -10,6 +10,7 @@ from ._op import S, T, composite, op
 from ._rules import broadcast_shapes, need_floating, title
 from .activation import _log_softmax, _softmax, _softmax_backward
 from .core import filled
+from .linalg import linear
 
 # ---- what both index losses know of their targets
 
@@ -392,3 +393,34 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     if ignore_index >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
     return _cross_entropy_soft(input, target, weight, reduction, label_smoothing)
+
+
+@composite("nn.functional", cases=[(S(4, 5), S(3, 5), S(4, dtype="int64")), (S(2, 5), S(3, 4, 5), S(2, 4, dtype="int64"))])
+def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean", ignore_index=None,
+                         label_smoothing=0.0, options=None):
+    """Cross-entropy of the logits `input @ linear_weight.T + linear_bias`: input (N, F), linear_weight (C, ..., F).
+
+    target as in cross_entropy. `options`, which in PyTorch choose how to save memory, change nothing here.
+    """
+    if input.ndim not in (1, 2):
+        raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.ndim}")
+    if linear_weight.ndim < 2:
+        raise RuntimeError(f"expected linear_weight with dimensionality at least 2, got {linear_weight.ndim}")
+    features, shape = size_of(input)[-1], size_of(linear_weight)
+    if features != shape[-1]:
+        raise RuntimeError("expected equal input and linear_weight last dimensions (in_features), got "
+                           f"{features} and {shape[-1]}, respectively")
+    if len(shape) > 2 and input.ndim == 1:
+        raise RuntimeError(f"K-dimensional loss defined by linear_weight shape {shape} requires batched input, (N, {features}), "
+                           f"got unbatched input with shape {size_of(input)}")
+    if linear_bias is not None and size_of(linear_bias) != shape[:-1]:
+        raise RuntimeError(f"expected linear_bias shape {shape[:-1]}, got {size_of(linear_bias)}")
+    if ignore_index is not None and target.dtype.category == dtypes.FLOATING:
+        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
+    if len(shape) > 2:
+        flat = None if linear_bias is None else linear_bias.reshape((-1,))
+        logits = linear(input, linear_weight.reshape((-1, features)), flat).reshape((size_of(input)[0], *shape[:-1]))
+    else:
+        logits = linear(input, linear_weight, linear_bias)
+    return cross_entropy(logits, target, weight, None, -100 if ignore_index is None else ignore_index, None, reduction,
+                         label_smoothing)
