@@ -120,8 +120,8 @@ def _linalg_lu_factor_ex(A, *, pivot=True, check_errors=False):
 @composite("torch method")
 def lu(A, pivot=True, get_infos=False, out=None):
     """L and U packed in one matrix, and the exchanges of rows; with `get_infos` also where U has a zero on its diagonal."""
-    found = _lu_factor(A, "torch.linalg.lu_factor_ex", bool(pivot), not get_infos and False)
-    return tuple(found) if get_infos else tuple(found[:2])
+    found = _lu_factor(A, "torch.linalg.lu_factor_ex", bool(pivot), False)
+    return return_named("_lu_with_info", "LU pivots info", found) if get_infos else tuple(found[:2])
 
 
 @composite("torch out")
