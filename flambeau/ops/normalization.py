@@ -218,7 +218,10 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     """x / sqrt(mean of x ** 2 + eps) * weight over the last dimensions. Zhang and Sennrich, arXiv 1910.07467."""
     view = _last("rms_norm", input, normalized_shape, weight, None)
     if eps is None:
-        eps = 2.0 ** -52 if input.dtype.itemsize == 8 and not input.dtype.is_complex else 2.0 ** -23
+        eps = 2.0 ** -52 if input.dtype in (dtypes.float64, dtypes.complex128) else 2.0 ** -23
+    if input.dtype.is_complex:
+        found = input / ((input * input).mean(tuple(range(-len(normalized_shape), 0)), keepdim=True) + eps).sqrt()
+        return found if weight is None else found * weight
     return _normalize(input, _statistics(input, view, False), weight, None, view, False, eps, False, "Mul")
 
 
@@ -328,6 +331,12 @@ def _slope(running_var, weight, eps):
     return (1 if weight is None else weight) / (running_var + eps).sqrt()
 
 
+def _as_kept(found, statistics, weight, eps, shape):
+    """A result with its mean and 1 / standard deviation, in 16 bits only if the weight is."""
+    dtype = found.dtype if weight is None or weight.dtype is found.dtype else statistics.dtype
+    return found, statistics[0].reshape(shape).to(dtype), (1 / (statistics[1] + eps).sqrt()).reshape(shape).to(dtype)
+
+
 @composite("torch", cases=[(S(2, 3), (3,), S(3), S(3), 1e-5)])
 def native_layer_norm(input, normalized_shape, weight, bias, eps):
     """layer_norm, and the mean and 1 / standard deviation that it used."""
@@ -335,7 +344,7 @@ def native_layer_norm(input, normalized_shape, weight, bias, eps):
     statistics = _statistics(input, view, True)
     found = _normalize(input, statistics, weight, bias, view, False, eps, True, "NativeLayerNorm")
     kept = (*input.shape[:input.ndim - len(normalized_shape)], *(1,) * len(normalized_shape))
-    return found, statistics[0].reshape(kept), (1 / (statistics[1] + eps).sqrt()).reshape(kept)
+    return _as_kept(found, statistics, weight, eps, kept)
 
 
 @composite("torch", cases=[(S(2, 3, 4), S(3), S(3), S(3), S(3), True, 0.1, 1e-5)])
@@ -345,7 +354,7 @@ def native_batch_norm(input, weight, bias, running_mean, running_var, training, 
     if not training:
         return found, filled(input, (0,), 0), filled(input, (0,), 0)
     statistics = _statistics(input, (input.shape[0], input.shape[1], math.prod(input.shape[2:])), True)
-    return found, statistics[0], 1 / (statistics[1] + eps).sqrt()
+    return _as_kept(found, statistics, weight, eps, (input.shape[1],))
 
 
 @composite("torch", cases=[(S(2, 4, 3), S(4), S(4), 2, 4, 3, 2, 1e-5)])

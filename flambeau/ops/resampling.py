@@ -18,12 +18,13 @@ DENSE = 1 << 15         # elements of a matrix up to which a product with it is 
 Table = tuple[np.ndarray, np.ndarray | None]
 
 
-def _steps(size: int, out: int, scale: float | None, align: bool) -> np.ndarray:
-    """Positions in the input, of the centres of the output's elements."""
-    places = np.arange(out, dtype=np.float32)
+def _steps(size: int, out: int, scale: float | None, align: bool, precise: bool) -> np.ndarray:
+    """Positions in the input, of the centres of the output's elements; in the precision that PyTorch works them out in."""
+    real = np.float64 if precise else np.float32
+    places = np.arange(out, dtype=real)
     if align:
-        return places * np.float32((size - 1) / (out - 1) if out > 1 else 0)
-    return (places + np.float32(0.5)) * np.float32(scale if scale else size / out) - np.float32(0.5)
+        return places * real((size - 1) / (out - 1) if out > 1 else 0)
+    return (places + real(0.5)) * real(scale if scale else size / out) - real(0.5)
 
 
 def _nearest(size: int, out: int, scale: float | None, exact: bool) -> Table:
@@ -33,10 +34,10 @@ def _nearest(size: int, out: int, scale: float | None, exact: bool) -> Table:
     return np.minimum(index, size - 1)[:, None], None
 
 
-def _linear(size: int, out: int, scale: float | None, align: bool) -> Table:
+def _linear(size: int, out: int, scale: float | None, align: bool, precise: bool) -> Table:
     if size == out:
         return np.arange(out)[:, None], None
-    at = np.maximum(_steps(size, out, scale, align), 0)
+    at = np.maximum(_steps(size, out, scale, align, precise), 0)
     low = np.minimum(at.astype(np.int64), size - 1)
     share = np.clip(at - low, 0, 1).astype(np.float64)
     return np.stack([low, np.minimum(low + 1, size - 1)], 1), np.stack([1 - share, share], 1)
@@ -50,14 +51,14 @@ def _cubic_weight(t: np.ndarray, a: float) -> np.ndarray:
     return np.where(t <= 1, near, np.where(t < 2, far, 0.0))
 
 
-def _cubic(size: int, out: int, scale: float | None, align: bool) -> Table:
-    at = _steps(size, out, scale, align).astype(np.float64)
+def _cubic(size: int, out: int, scale: float | None, align: bool, precise: bool) -> Table:
+    at = _steps(size, out, scale, align, precise).astype(np.float64)
     low = np.floor(at)
     taps = low[:, None] + np.arange(-1, 3)
     return np.clip(taps, 0, size - 1).astype(np.int64), _cubic_weight(at[:, None] - taps, -0.75)
 
 
-def _smooth(size: int, out: int, scale: float | None, align: bool, cubic: bool) -> Table:
+def _smooth(size: int, out: int, scale: float | None, align: bool, precise: bool, cubic: bool) -> Table:
     """Antialiased: the filter is as wide as the step between elements when that is above 1, and its weights sum to 1."""
     step = ((size - 1) / (out - 1) if out > 1 else 0.0) if align else scale if scale else size / out
     wide = max(step, 1.0)
@@ -165,7 +166,7 @@ def _resampled(input: Spec, plans, back) -> Spec:
 
 
 @op(_resampled, api="", shown=lambda kind: kind.env["shown"], grad=lambda g, plans, back, shown: _resample(g, plans, not back, shown),
-    cases=[(S(2, 3, 4), (("linear", 3, 5, None, False), ("cubic", 4, 7, None, True)), False, "Upsample"),
+    cases=[(S(2, 3, 4), (("linear", 3, 5, None, False, False), ("cubic", 4, 7, None, True, False)), False, "Upsample"),
            (S(2, 6, 4), (("area", 4, 6), None), True, "Upsample"), (S(2, 3), (("reflect", 3, 6, 1, 2),), False, "Upsample")])
 def _resample(xp, input: T, plans, back, shown):
     """`input` with its last dimensions mapped as `plans` say, one plan or None each; `back` applies the transposes."""

@@ -40,10 +40,9 @@ def _looked_up(input: Any, places: list, padding: int) -> Any:
         if padding == 0:
             here = (at >= 0) & (at <= size - 1)
             inside = here if inside is None else inside & here
-        at = at.clamp(0, size - 1)
-        flat = flat * size + at
+        flat = flat * size + at.clamp(0, size - 1).to(dtypes.int64)
     out = tuple(flat.shape[1:])
-    index = flat.to(dtypes.int64).reshape((flat.shape[0], 1, math.prod(out))).expand((flat.shape[0], input.shape[1], math.prod(out)))
+    index = flat.reshape((flat.shape[0], 1, math.prod(out))).expand((flat.shape[0], input.shape[1], math.prod(out)))
     found = _plane_take(input.reshape((*input.shape[:2], math.prod(sizes))), index, 1, "GridSampler")
     found = found.reshape((*input.shape[:2], *out))
     return found if inside is None else found * inside.unsqueeze(1).to(found.dtype)
@@ -119,8 +118,9 @@ def _grid_sampler(xp, input: T, shown):
 def grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners):
     """nn.functional.grid_sample with modes by number: bilinear 0, nearest 1, bicubic 2; zeros 0, border 1, reflection 2."""
     _check_grid(input, grid, interpolation_mode)
-    found = _sampled(input, grid, interpolation_mode, padding_mode, bool(align_corners))
-    return _grid_sampler(found, f"GridSampler{input.ndim - 2}D")
+    wide = dtypes.float32 if input.dtype.half else input.dtype          # places need more than 16 bits
+    found = _sampled(input.to(wide), grid.to(wide), interpolation_mode, padding_mode, bool(align_corners))
+    return _grid_sampler(found.to(input.dtype), f"GridSampler{input.ndim - 2}D")
 
 
 @composite("nn.functional", cases=[(S(2, 3, 4, 5), S(2, 2, 3, 2, low=-1.2, high=1.2)), (S(1, 2, 4, 5), S(1, 2, 3, 2), "bicubic", "border", True),

@@ -26,7 +26,7 @@ def _scaled(form: str, n: int, input: Any, sizes: tuple, scales: tuple, kind: st
         raise NotImplementedError(f"\"{form}_channels_last\" not implemented for '{title(input.dtype)}'")
     if input.dtype.category == dtypes.COMPLEX:
         raise NotImplementedError(f"\"{form}\" not implemented for '{title(input.dtype)}'")
-    words = (() if align is None else (bool(align),))
+    words = () if align is None else (bool(align), input.dtype is dtypes.float64)
     plans = []
     for size, out, scale in zip(have, sizes, scales, strict=True):
         still = size == out and kind != "cubic" and (scale is None or kind.startswith("nearest") and scale == 1)
