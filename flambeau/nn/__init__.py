@@ -1,7 +1,7 @@
 """torch.nn: modules, parameters, losses, initialisation."""
 from __future__ import annotations
 
-from . import functional, grad, init
+from . import common_types, functional, grad, init, parallel
 from .activation import (
     CELU,
     ELU,
@@ -35,7 +35,7 @@ from .activation import (
 from .adaptive import AdaptiveLogSoftmaxWithLoss
 from .batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm
 from .channelshuffle import ChannelShuffle
-from .container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from .container import Container, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .distance import CosineSimilarity, PairwiseDistance
 from .dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
@@ -69,6 +69,8 @@ from .loss import (
     HuberLoss,
     KLDivLoss,
     L1Loss,
+    LinearCrossEntropyLoss,
+    LinearCrossEntropyOptions,
     MarginRankingLoss,
     MSELoss,
     MultiLabelMarginLoss,
@@ -101,6 +103,7 @@ from .padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from .parallel import DataParallel
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 from .pixelshuffle import PixelShuffle, PixelUnshuffle
 from .pooling import (
@@ -126,8 +129,10 @@ from .pooling import (
     MaxUnpool3d,
 )
 from .sparse import Embedding, EmbeddingBag
+from .tuples import factory_kwargs
 from .upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 from . import modules  # isort: skip
 
-__all__ = [n for n, v in list(globals().items()) if isinstance(v, type)] + ["functional", "grad", "init", "modules"]
+__all__ = [n for n, v in list(globals().items()) if isinstance(v, type)] + [
+    "common_types", "factory_kwargs", "functional", "grad", "init", "modules", "parallel"]

@@ -137,7 +137,7 @@ def _of_channels(input: Tensor, p: float, training: bool, inplace: bool, single:
 
 def _slopes(input: Tensor, lower: float, upper: float, generator: Any) -> Tensor:
     """1 above zero, elsewhere a slope uniform in [lower, upper): only those are drawn, in order, in double precision."""
-    value = np.ascontiguousarray(np.asarray(input._value()))
+    value = np.asarray(input._value(), order="C")
     kind = np.float64 if value.dtype == np.float64 else np.float32
     low, high = float(kind(lower)), float(kind(upper))
     slope = np.ones(value.shape, kind)
