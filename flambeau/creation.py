@@ -350,14 +350,20 @@ def full_like(input: Tensor, fill_value: Any, **how: Any) -> Tensor:
 
 
 def empty_strided(size: Any, stride: Any, **how: Any) -> Tensor:
-    """A tensor of the given shape, its elements not set to anything in particular; they lie in order, whatever `stride` says."""
+    """A tensor of the given shape, its elements not set to anything; they lie in order, whatever `stride` says."""
     if len(size) != len(stride):
         raise RuntimeError("mismatch in length of strides and shape")
     return filled((tuple(size),), 0, "empty_strided", **how)
 
 
 def empty_permuted(size: Any, physical_layout: Any, **how: Any) -> Tensor:
-    """A tensor of the given shape, its elements not set to anything in particular; they lie in order of the dimensions."""
+    """A tensor of the given shape, its elements not set to anything; they lie in order of the dimensions."""
+    if len(size) != len(physical_layout):
+        raise RuntimeError(
+            "Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = "
+            f"{len(size)} "
+            f"is not equal to len(physical_layout) = {len(physical_layout)}"
+        )
     return filled((tuple(size),), 0, "empty_permuted", **how)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import warnings
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from .engine import engine
 from .graph import Node, leaf, mode, spec
 from .ops import registry
 from .ops._rules import title
-from .ops.indexing import basic_shape, masked_indices
+from .ops.indexing import basic_shape, converted, masked_indices
 from .tensor import Tensor, from_array
-from .views import make_view, write
+from .views import make_view, rebind, write
 
 _basic: Any = registry["_basic"]
 _record_basic: Any = None  # the recording form of `_basic`, once installed
@@ -307,10 +308,25 @@ def _mixed(self: Tensor, key: Any) -> Tensor:
         and not (mode.grad and node.spec.requires_grad)
         and all(i is None or i._node.value is not None for i in indices)
     )
+    if known:  # data on its way into a step is prepared outside of it
+        result = _taken(node, indices)
+        if result is not None:
+            return result
     result = registry["_index"](found, indices)
     if known:
-        engine.force(result._node)  # data on its way into a step is prepared outside of it
+        engine.force(result._node)
     return result
+
+
+def _taken(node: Node, indices: tuple) -> Tensor | None:
+    """The elements at index tensors, all values being known; None if there is an error to be told."""
+    try:
+        found = np.asarray(node.value)[
+            tuple([slice(None) if i is None else np.asarray(i._node.value) for i in indices])
+        ]
+    except IndexError:
+        return None
+    return from_array(found, False, spec(found.shape, node.spec.dtype, node.spec.device))
 
 
 def _positions(of: Tensor, indices: list) -> tuple:
@@ -405,7 +421,44 @@ def _put(self: Tensor, index: tuple, value: Any) -> None:
         given: Any = binding.cast_node(node, self.dtype)
     else:
         given = value
-    write(self, registry["_put_basic"].record(self._node, given, index), "copy_")
+    if not _put_now(self, index, given):
+        write(self, registry["_put_basic"].record(self._node, given, index), "copy_")
+
+
+def _put_now(self: Tensor, index: tuple, given: Any) -> bool:
+    """Writes into the very array of a tensor that nothing else refers to, all values being known; else says no.
+
+    So a loop that fills a tensor element by element takes a copy of it once, not every time.
+    """
+    node = self._node
+    array = node.value
+    if type(given) is Node:
+        if given.value is None or mode.grad and given.spec.requires_grad:
+            return False
+        given = given.value
+    if self._base_tensor is not None or type(array) is not np.ndarray or node.spec.requires_grad:
+        return False
+    views = self.__dict__.get("_views")
+    if views:
+        if any(ref() is not None for ref in views):
+            return False
+        views.clear()
+    owned = array.flags.owndata and array.flags.writeable
+    if not (owned and getrefcount(array) == OWN_ARRAY and getrefcount(node) == OWN_NODE):
+        array = np.array(array)
+        node = leaf(array, node.spec)
+        rebind(self, node)
+        if engine.pending and engine.pending[-1] is node:
+            engine.pending.pop()  # there is nothing to run, and the list would count as a reference
+    else:
+        self._changes = self._version + 1
+    with np.errstate(all="ignore"):
+        array[tuple([slice(*k) if type(k) is tuple else k for k in index])] = converted(np, given, array.dtype)
+    return True
+
+
+OWN_ARRAY = 3  # references to a value that only its node has: the node's, a variable's, the argument's
+OWN_NODE = 3  # and to a node that only its tensor has
 
 
 def _fitted(value: Tensor, shape: tuple) -> Node:
@@ -476,6 +529,3 @@ def install() -> None:
     _basic.public = basic
     Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
     Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
-
-
-assert leaf

@@ -97,6 +97,10 @@ range_.__name__ = "range"
 
 def _spaced(start: Any, end: Any, steps: int, kind: Any) -> np.ndarray:
     """`steps` numbers from `start` to `end`, each half counted from its own end, in the precision of `kind`."""
+    if not hasattr(steps, "__index__"):
+        raise TypeError(
+            f"linspace() received an invalid combination of arguments - got steps of type {type(steps).__name__}"
+        )
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
     wide = (
@@ -128,7 +132,7 @@ def linspace(
     """`steps` numbers from `start` to `end`, both included, evenly spaced."""
     start, end = _number(start), _number(end)
     kind = kind_of(dtype) if dtype is not None else _space_kind(start, end)
-    value = _spaced(*_ends(start, end, kind), int(steps), kind)
+    value = _spaced(*_ends(start, end, kind), steps, kind)
     return finished(_cast(value, kind), kind, device, requires_grad, out)
 
 
@@ -163,9 +167,7 @@ def logspace(
     """`base` to the power of `steps` evenly spaced exponents from `start` to `end`."""
     start, end = _number(start), _number(end)
     kind = kind_of(dtype) if dtype is not None else _space_kind(start, end)
-    exponents = _spaced(
-        *_ends(start, end, kind), int(steps), kind if kind.category >= dtypes.FLOATING else dtypes.float64
-    )
+    exponents = _spaced(*_ends(start, end, kind), steps, kind if kind.category >= dtypes.FLOATING else dtypes.float64)
     with np.errstate(all="ignore"):
         value = np.power(np.asarray(base, exponents.dtype), exponents)
     return finished(_cast(value, kind), kind, device, requires_grad, out)

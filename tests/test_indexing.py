@@ -223,3 +223,40 @@ def test_known_data_is_indexed_at_once():
     for found in (x[1], x[1:3], x[order], x[:, 0]):
         assert found._node.value is not None
     assert x[order].tolist() == [[9, 10, 11], [0, 1, 2]]
+
+
+def test_filling_in_a_loop_writes_in_place_and_only_its_own():
+    x = flambeau.zeros(4)
+    x[0] = 1
+    array, kept, double = x._node.value, x.clone(), x * 2
+    x[1] = 2
+    assert x._node.value is not array, "pending work still reads the old value"
+    array = x._node.value
+    shared = x.detach()
+    x[2] = 3
+    assert shared.tolist() == [1, 2, 3, 0]
+    del shared
+    x[3] = flambeau.tensor(4)
+    assert kept.tolist() == [1, 0, 0, 0]
+    assert double.tolist() == [2, 0, 0, 0]
+    assert x.tolist() == [1, 2, 3, 4]
+    y = flambeau.zeros(1000)
+    y[0] = 1
+    place = y._node.value
+    del array
+    place = id(place)
+    for i in range(1000):
+        y[i] = i
+    assert id(y._node.value) == place
+    assert y.sum().item() == 499500
+
+
+def test_an_array_that_became_a_tensor_stays_as_it_was():
+    array = np.zeros(3, np.float32)
+    for make in (flambeau.tensor, flambeau.from_numpy, flambeau.as_tensor):
+        x = make(array)
+        x[0] = 1
+        shown = x.numpy()
+        x[1] = 1
+        assert shown.tolist() == [1, 0, 0]
+    assert array.tolist() == [0, 0, 0]

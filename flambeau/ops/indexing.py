@@ -327,10 +327,14 @@ def _indexed(input: Spec, dim: int, index: Spec) -> Spec:
     return input.like([index.numel if i == dim else size for i, size in enumerate(input.shape)])
 
 
-def check_range(xp: Any, index: Any, size: int, name: str) -> None:
-    """Raises IndexError if values of `index` are not below `size`, or negative."""
+def check_range(xp: Any, index: Any, shape: tuple, dim: int) -> None:
+    """Raises PyTorch's errors if values of `index` are negative or reach the size of dimension `dim`."""
+    size = shape[dim] if shape else 1
     if xp.host and index.size and (xp.min(index) < 0 or xp.max(index) >= size):
-        raise IndexError("index out of range in self" if not name else f"{name}: index out of range")
+        if dim % max(len(shape), 1) == 0:
+            raise IndexError("index out of range in self")
+        bad = int(index[(index < 0) | (index >= size)].reshape(-1)[0])
+        raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={size}")
 
 
 @op(
@@ -345,7 +349,7 @@ def check_range(xp: Any, index: Any, size: int, name: str) -> None:
 def index_select(xp, input: T, dim, index: T):
     """The slices of `input` at the positions `index` (a vector) along `dim`; a position may come twice."""
     input = xp.asarray(input)
-    check_range(xp, index, input.shape[dim] if input.ndim else 1, "")
+    check_range(xp, index, input.shape, dim)
     return xp.take(input, xp.reshape(index, (-1,)), axis=dim) if input.ndim else input
 
 

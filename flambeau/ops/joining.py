@@ -318,7 +318,10 @@ def dsplit(input, *indices_or_sections):
 
 
 def _sections(given: tuple) -> Any:
-    return given[0] if len(given) == 1 else given
+    found = given[0] if len(given) == 1 else given
+    if not isinstance(found, (int, tuple, list)) and not hasattr(found, "ndim"):
+        raise TypeError(f"split() received an invalid combination of arguments - got ({type(found).__name__})")
+    return found
 
 
 # ---- grids and products

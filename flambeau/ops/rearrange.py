@@ -266,6 +266,12 @@ def _roll(xp, input: T, shifts, dims):
     return xp.roll(input, shifts, dims) if dims else xp.roll(input, shifts[0])
 
 
+def _rolled_dim(dim: int, ndim: int) -> int:
+    if not ndim:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    return wrap(dim, ndim)
+
+
 @composite("torch method")
 def roll(input, shifts, dims=()):
     """`input` with its elements moved by `shifts` along `dims` (none: as if flat) and in again at the other end."""
@@ -277,7 +283,7 @@ def roll(input, shifts, dims=()):
         return _roll(input, shifts, ())
     if len(shifts) != len(dims):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
-    return _roll(input, shifts, tuple([wrap(d, input.ndim) for d in dims]) if input.ndim else ())
+    return _roll(input, shifts, tuple([_rolled_dim(d, input.ndim) for d in dims]))
 
 
 @composite("torch method")

@@ -59,10 +59,10 @@ def grid(xp: Any, index: Any, dim: int) -> tuple:
 
 
 def check_values(xp: Any, index: Any, size: int, dim: int) -> None:
-    """Raises IndexError if a value of `index` lies outside of a dimension of that size."""
+    """Raises RuntimeError if a value of `index` lies outside of a dimension of that size."""
     if xp.host and index.size and (xp.min(index) < 0 or xp.max(index) >= size):
         bad = xp.asarray(index)[(index < 0) | (index >= size)].reshape(-1)[0]
-        raise IndexError(f"index {int(bad)} is out of bounds for dimension {dim} with size {size}")
+        raise RuntimeError(f"index {int(bad)} is out of bounds for dimension {dim} with size {size}")
 
 
 def lifted(xp: Any, *arrays: Any) -> list:
@@ -240,14 +240,18 @@ def _along(index: Any, dim: int, ndim: int) -> tuple:
     return (slice(None),) * (dim % ndim) + (index,)
 
 
-def _checked(xp: Any, index: Any, size: int, name: str) -> None:
+def _checked(xp: Any, index: Any, shape: tuple, dim: int, name: str) -> None:
+    """Raises PyTorch's error, which depends on the operation, if a value of `index` lies outside of dimension `dim`."""
+    size = shape[dim] if shape else 1
     if xp.host and index.size and (xp.min(index) < 0 or xp.max(index) >= size):
-        bad = index[(index < 0) | (index >= size)].reshape(-1)[0]
-        raise IndexError(
-            "index out of range in self"
-            if name == "index_add"
-            else f"index_copy_(): index {int(bad)} is out of bounds for dimension with size {size}"
-        )
+        bad = int(index[(index < 0) | (index >= size)].reshape(-1)[0])
+        if name == "index_copy":
+            raise IndexError(
+                f"index_copy_(): index {bad} is out of bounds for dimension {dim % len(shape)} with size {size}"
+            )
+        if len(shape) < 2:
+            raise IndexError("index out of range in self")
+        raise RuntimeError(f"index {bad} is out of bounds for dimension {dim % len(shape)} with size {size}")
 
 
 @op(
@@ -267,7 +271,7 @@ def index_add(xp, input: T, dim, index: T, source: T, *, alpha=1):
     """`input` with `alpha` times the slices of `source` added at the positions `index` along `dim`."""
     shape = input.shape
     input, index, source = lifted(xp, input, index, source)
-    _checked(xp, index, input.shape[dim], "index_add")
+    _checked(xp, index, input.shape, dim, "index_add")
     scaled = source if type(alpha) is int and alpha == 1 else source * converted(xp, alpha, source.dtype)
     return xp.reshape(xp.at_add(input, _along(index, dim, input.ndim), scaled), shape)
 
@@ -276,7 +280,7 @@ def index_add(xp, input: T, dim, index: T, source: T, *, alpha=1):
 def _index_add_numpy(np, input, dim, index, source, *, alpha=1):
     shape = input.shape
     out, index, source = np.array(input, order="C"), *lifted(np, index, source)
-    _checked(np, index, shape[dim] if shape else 1, "index_add")
+    _checked(np, index, shape, dim, "index_add")
     scaled = source if type(alpha) is int and alpha == 1 else source * converted(np, alpha, source.dtype)
     flat = np.atleast_1d(out)
     places = np.arange(out.size).reshape(flat.shape)[_along(index, dim, flat.ndim)]
@@ -303,7 +307,7 @@ def index_copy(xp, input: T, dim, index: T, source: T):
     """`input` with the slices of `source` written at the positions `index` along `dim`."""
     shape = input.shape
     input, index, source = lifted(xp, input, index, source)
-    _checked(xp, index, input.shape[dim], "index_copy")
+    _checked(xp, index, input.shape, dim, "index_copy")
     return xp.reshape(xp.at_set(input, _along(index, dim, input.ndim), source), shape)
 
 
