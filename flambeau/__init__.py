@@ -58,7 +58,8 @@ from .info import (
 from .printing import set_printoptions
 from .ranges import arange, eye, linspace, logspace, tril_indices, triu_indices
 from .ranges import range_ as range
-from .tensor import Size, Tensor, install_operators
+from .operators import install_operators
+from .tensor import Size, Tensor
 
 for _name, _kind in {**_dtypes.dtype.by_name, **_dtypes.ALIASES}.items():
     globals()[_name] = _kind

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
 from sys import getrefcount
@@ -21,6 +22,7 @@ def _own_references() -> int:
 
 
 _OWN = _own_references()
+LONG_SUM = 1000          # additions to one sum on the tape after which it warns
 
 
 class Engine:
@@ -163,8 +165,21 @@ def settle(node: Node, value: Any) -> None:
     """Gives `node` its value. Off the tape it is a leaf from now on, and lets its inputs go."""
     node.value = value
     kind = node.kind
+    if kind.tape and kind.op.name == "add" and node.spec.numel == 1:
+        count_sum(node)
     if (not kind.tape or kind.op.name == "_leaf") and type(node.spec) is not tuple:
         node.kind, node.inputs = node.spec.leaf if not kind.state else node.spec.leaf.variant(kind.state), ()
+
+
+def count_sum(node: Node) -> None:
+    """Warns when a sum of losses has kept the tape of many steps (`total += loss` where `total += loss.item()` was meant)."""
+    first = node.inputs[0]
+    extra = first.extra if type(first) is Node and type(first.extra) is dict else {}
+    count = extra.get("sum", 0) + 1
+    node.extra = {**(node.extra if type(node.extra) is dict else {}), "sum": count}
+    if count == LONG_SUM:
+        warnings.warn(f"a sum that needs a gradient has been added to {LONG_SUM} times and keeps the tape of every term; if it is only to be "
+                      "looked at, add loss.item() or loss.detach()", stacklevel=8)
 
 
 def run_one(node: Node) -> Any:

@@ -40,8 +40,8 @@ def fill_all() -> None:
 
 def complete_autograd() -> None:
     """Gives torch.autograd what is built on tensors: functions with gradients of their own, and checks."""
-    from . import autograd
-    from .autograd import function
-    for name in ("Function", "gradcheck", "gradgradcheck"):
-        setattr(autograd, name, getattr(function, name))
+    from . import autograd, functions, gradcheck
+    autograd.Function, autograd.function = functions.Function, functions  # type: ignore[attr-defined]
+    autograd.gradcheck, autograd.gradgradcheck = gradcheck.gradcheck, gradcheck.gradgradcheck  # type: ignore[attr-defined]
+    sys.modules["flambeau.autograd.function"] = functions
     autograd.Variable = sys.modules["flambeau"].Tensor  # type: ignore[attr-defined]

@@ -334,6 +334,21 @@ def test_rule_14_detached_losses_do_not_keep_the_graph():
     assert size < 500 * 2500
 
 
+def test_rule_14_a_long_sum_of_losses_warns(monkeypatch):
+    monkeypatch.setattr("flambeau.engine.LONG_SUM", 20)
+    w, total = torch.ones(1, requires_grad=True), 0
+
+    def steps(n):
+        nonlocal total
+        for _ in range(n):
+            loss = (w * 2).sum()
+            total += loss
+            total.item()
+    steps(15)
+    with pytest.warns(UserWarning, match="keeps the tape of every term"):
+        steps(10)
+
+
 def test_rule_14_backward_releases_the_tape():
     x = torch.ones(1000, requires_grad=True)
     middle = x * 2

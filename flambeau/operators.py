@@ -1,0 +1,73 @@
+"""Python's operators on tensors."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import binding
+from .ops import OPERATORS, REVERSED, registry
+from .tensor import Tensor, from_array
+
+
+def _operator(name: str) -> Callable:
+    """An operator method; operands it does not know are left to the other side."""
+    function = registry[name].public if hasattr(registry[name], "public") else registry[name]
+
+    def method(self: Any, other: Any) -> Any:
+        try:
+            return function(self, other)
+        except TypeError:
+            if isinstance(other, (Tensor, int, float, complex, np.generic)):
+                raise
+            if isinstance(other, np.ndarray):
+                return function(self, from_array(np.array(other)))
+            return NotImplemented
+    method.__name__ = name
+    return method
+
+
+def _reversed(name: str, left: Any, right: Any) -> Any:
+    """`left op right` where only the right side is a tensor."""
+    if isinstance(left, np.ndarray):
+        left = from_array(np.array(left))
+    elif isinstance(left, np.generic):
+        left = left.item()
+    elif not isinstance(left, (bool, int, float, complex, Tensor)):
+        return NotImplemented
+    op = registry[name]
+    return binding.call(op, op.bind(left, right), strict=False) if hasattr(op, "bind") else op(left, right)
+
+
+def install_operators() -> None:
+    """Gives tensors Python's operators, in-place ones included."""
+    unary = {"__neg__", "__invert__", "__abs__"}
+    for special, name in OPERATORS.items():
+        if name not in registry:
+            continue
+        setattr(Tensor, special, registry[name].public if special in unary else _operator(name))
+        inplace = "__i" + special[2:]
+        if special not in unary and hasattr(Tensor, name + "_") and special not in ("__gt__", "__ge__", "__lt__", "__le__", "__matmul__"):
+            setattr(Tensor, inplace, getattr(Tensor, name + "_"))
+    for special, name in REVERSED.items():
+        if name in registry:
+            setattr(Tensor, special, lambda self, other, name=name: _reversed(name, other, self))
+    for special, name in (("__eq__", "eq"), ("__ne__", "ne")):
+        if name in registry:
+            setattr(Tensor, special, _comparison(name))
+    Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
+    Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign, assignment]
+
+
+def _comparison(name: str) -> Callable:
+    function = registry[name].public
+
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(other, (Tensor, bool, int, float, complex, np.generic)):
+            return function(self, other)
+        if isinstance(other, np.ndarray):
+            return function(self, from_array(np.array(other)))
+        return NotImplemented
+    method.__name__ = name
+    return method
