@@ -318,4 +318,4 @@ def _linalg_lstsq(A, B, rcond=None, *, driver=None):
         residuals = (A @ X - right).abs().pow(2).sum(-2)
     if vector:
         X = X.reshape(tuple(X.shape[:-1]))
-    return return_named("linalg_lstsq", "solution residuals rank singular_values", (X, residuals, rank, values))
+    return return_named("linalg_lstsq", "solution residuals rank singular_values", (X, residuals, rank, values.detach()))

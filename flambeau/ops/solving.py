@@ -62,7 +62,13 @@ def inv(A):
     return _inv_ex(A, "linalg.inv", True)[0]
 
 
-@composite("torch method out", alias="linalg.inv", cases=_SQUARE,
+@composite("out", alias="linalg.inv", cases=_SQUARE)
+def _linalg_inv(A):
+    """The inverse of square matrices: (*, N, N) -> (*, N, N). Raises LinAlgError for a singular one."""
+    return inv(A)
+
+
+@composite("torch method out", cases=_SQUARE,
            wrong=[((S(2, 3),), RuntimeError, "linalg.inv: A must be batches of square matrices, but they are 2 by 3 matrices")])
 def inverse(input):
     """The inverse of square matrices: (*, N, N) -> (*, N, N). Raises LinAlgError for a singular one."""
@@ -173,7 +179,7 @@ def check_fits(name: str, A: Any, B: Any, left: bool) -> None:
 
 
 def _solved(A: Spec, B: Spec, caller, check_errors) -> tuple:
-    batch = broadcast_shapes(A.shape[:-2], B.shape[:-2])
+    batch = broadcast_shapes(B.shape[:-2], A.shape[:-2])
     return B.like((*batch, *B.shape[-2:])), A.like(A.shape[:-2], dtypes.int32)
 
 
@@ -209,9 +215,6 @@ def _solve(name: str, A: Any, B: Any, left: bool, check_errors: bool) -> tuple:
     check_alike("linalg.solve", A, B)
     vector = B.ndim == 1 or A.ndim - 1 == B.ndim and tuple(B.shape) == tuple(A.shape[:-1])
     if vector:
-        if not left:
-            raise RuntimeError("linalg.solve: Vector broadcasting of the left hand side is not supported for left=False. "
-                               "In this case linalg.solve is equivalent to B / A.squeeze(-1)")
         B = B.unsqueeze(-1)
     check_fits("linalg.solve", A, B, left)
     X, info = _solve_ex(A, B, name, check_errors) if left else _solve_ex(A.mT, B.mT, name, check_errors)
