@@ -1,4 +1,5 @@
-"""What losses share: the reduction of many values to one, its older spelling, and the warning about sizes that differ."""
+"""What losses share: the reduction to one number, its older spelling, and the warning about sizes that differ."""
+
 from __future__ import annotations
 
 import warnings
@@ -20,8 +21,9 @@ def legacy(size_average: bool | None, reduce: bool | None, reduction: str) -> st
     if size_average is None and reduce is None:
         return reduction
     reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-                  stacklevel=3)
+    warnings.warn(
+        f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=3
+    )
     return reduction
 
 
@@ -33,9 +35,11 @@ def size_of(operand: Any) -> tuple[int, ...]:
 def warn_sizes(input: Any, target: Any) -> None:
     """Warns, as PyTorch does, where target and input differ in size: broadcasting is seldom meant."""
     if size_of(input) != size_of(target):
-        warnings.warn(f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will "
-                      "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-                      stacklevel=3)
+        warnings.warn(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will "
+            "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=3,
+        )
 
 
 def reduced_spec(out: Spec, reduction: str) -> Spec:

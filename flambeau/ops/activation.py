@@ -1,4 +1,5 @@
 """Activations in common use: relu and its kin, sigmoid, silu, gelu, and softmax in its forms."""
+
 from __future__ import annotations
 
 import math
@@ -14,12 +15,14 @@ from .elementwise import conj
 
 def no_bool(words: str):
     """A rule: as the operand, which must not be boolean (PyTorch's error is `words`) or complex."""
+
     def rule(input: Spec) -> Spec:
         if input.dtype is dtypes.bool_:
             raise RuntimeError(words)
         if input.is_complex:
             raise NotImplementedError("clamp is not supported for complex types")
         return input.like()
+
     return rule
 
 
@@ -30,16 +33,25 @@ def overwrite(input, operation, *arguments):
 
 # ---- relu and leaky_relu
 
-@op(no_bool("Boolean inputs not supported for relu"), api="torch method inplace",
+
+@op(
+    no_bool("Boolean inputs not supported for relu"),
+    api="torch method inplace",
     grad=lambda g, out: relu_backward(g, out),
-    wrong=[((S(2, dtype="bool"),), RuntimeError, "Boolean inputs not supported for relu")])
+    wrong=[((S(2, dtype="bool"),), RuntimeError, "Boolean inputs not supported for relu")],
+)
 def relu(xp, input: T):
     """max(x, 0)."""
     return xp.maximum(input, 0)
 
 
-@op(broadcast, api="", grad=dict(input=lambda g, other: relu_backward(g, other),
-                                 other=lambda g, other_spec: filled(g, other_spec.shape, 0)))
+@op(
+    broadcast,
+    api="",
+    grad=dict(
+        input=lambda g, other: relu_backward(g, other), other=lambda g, other_spec: filled(g, other_spec.shape, 0)
+    ),
+)
 def relu_backward(xp, input: T, other: T):
     """`input` where `other` (a result of relu) is above zero, else 0."""
     return xp.where(other > 0, input, 0)
@@ -57,16 +69,27 @@ def relu_(input):
     return input.relu_()
 
 
-@op(floating("leaky_relu_cpu"), api="", shown="LeakyRelu", cases=[(S(2, 3, low=-1, high=1), 0.1)],
-    grad=lambda g, input, negative_slope: _leaky_relu_backward(g, input, negative_slope))
+@op(
+    floating("leaky_relu_cpu"),
+    api="",
+    shown="LeakyRelu",
+    cases=[(S(2, 3, low=-1, high=1), 0.1)],
+    grad=lambda g, input, negative_slope: _leaky_relu_backward(g, input, negative_slope),
+)
 def _leaky_relu(xp, input: T, negative_slope=0.01):
     """x above zero, `negative_slope * x` below."""
     return xp.maximum(input, 0) + negative_slope * xp.minimum(input, 0)
 
 
-@op(broadcast, api="", cases=[(S(2, 3), S(2, 3, low=-1, high=1), 0.1)],
-    grad=dict(input=lambda g, other, negative_slope: _leaky_relu_backward(g, other, negative_slope),
-              other=lambda g, other_spec: filled(g, other_spec.shape, 0)))
+@op(
+    broadcast,
+    api="",
+    cases=[(S(2, 3), S(2, 3, low=-1, high=1), 0.1)],
+    grad=dict(
+        input=lambda g, other, negative_slope: _leaky_relu_backward(g, other, negative_slope),
+        other=lambda g, other_spec: filled(g, other_spec.shape, 0),
+    ),
+)
 def _leaky_relu_backward(xp, input: T, other: T, negative_slope=0.01):
     """`input` where `other` is above zero, else `negative_slope * input`."""
     above = other > 0
@@ -87,19 +110,31 @@ def leaky_relu_(input, negative_slope=0.01):
 
 # ---- sigmoid, silu
 
+
 def _sigmoid_grad(g, out):
     return g * conj(out * (1 - out)) if out.spec.is_complex else _sigmoid_backward(g, out)
 
 
-@op(same, promote=True, to_float=True, api="torch method inplace out", alias="special.expit nn.functional.sigmoid",
-    grad=_sigmoid_grad)
+@op(
+    same,
+    promote=True,
+    to_float=True,
+    api="torch method inplace out",
+    alias="special.expit nn.functional.sigmoid",
+    grad=_sigmoid_grad,
+)
 def sigmoid(xp, input: T):
     """1 / (1 + exp(-x))."""
     return 1 / (1 + xp.exp(-input))
 
 
-@op(broadcast, api="", grad=dict(input=lambda g, other: _sigmoid_backward(g, other),
-                                 other=lambda g, input, other: g * input * (1 - 2 * other)))
+@op(
+    broadcast,
+    api="",
+    grad=dict(
+        input=lambda g, other: _sigmoid_backward(g, other), other=lambda g, input, other: g * input * (1 - 2 * other)
+    ),
+)
 def _sigmoid_backward(xp, input: T, other: T):
     """`input` times the slope of sigmoid where its result is `other`."""
     return input * (other * (1 - other))
@@ -149,9 +184,13 @@ def _gelu_rule(input: Spec, approximate: str) -> Spec:
     return input.like()
 
 
-@op(_gelu_rule, api="nn.functional", grad=lambda g, input, approximate: _gelu_backward(g, input, approximate),
+@op(
+    _gelu_rule,
+    api="nn.functional",
+    grad=lambda g, input, approximate: _gelu_backward(g, input, approximate),
     cases=[(S(2, 3, low=-2, high=2),), (S(4, low=-2, high=2), {"approximate": "tanh"})],
-    wrong=[((S(2), {"approximate": "other"}), RuntimeError, "approximate argument must be either none or tanh")])
+    wrong=[((S(2), {"approximate": "other"}), RuntimeError, "approximate argument must be either none or tanh")],
+)
 def gelu(xp, input: T, *, approximate="none"):
     """x times the normal distribution's mass below x; "tanh" approximates. Hendrycks and Gimpel, arXiv 1606.08415."""
     if approximate == "none":
@@ -169,8 +208,12 @@ def _gelu_second(g, input, other, approximate):
     return g * input * bend
 
 
-@op(lambda input, other: broadcast(input, other), api="", cases=[(S(2, 3), S(2, 3)), (S(2, 3), S(2, 3), "tanh")],
-    grad=dict(input=lambda g, other, approximate: _gelu_backward(g, other, approximate), other=_gelu_second))
+@op(
+    lambda input, other: broadcast(input, other),
+    api="",
+    cases=[(S(2, 3), S(2, 3)), (S(2, 3), S(2, 3), "tanh")],
+    grad=dict(input=lambda g, other, approximate: _gelu_backward(g, other, approximate), other=_gelu_second),
+)
 def _gelu_backward(xp, input: T, other: T, approximate="none"):
     """`input` times the slope of gelu at `other`."""
     squared = other * other
@@ -183,16 +226,23 @@ def _gelu_backward(xp, input: T, other: T, approximate="none"):
 
 # ---- softmax
 
+
 def _along(kernel: str):
     def rule(input: Spec, dim: int) -> Spec:
         last = wrap(dim, input.ndim) == max(input.ndim - 1, 0)
         need_floating(f"{kernel}_{'lastdim_' if last else ''}kernel_impl", input)
         return input.like()
+
     return rule
 
 
-@op(_along("softmax"), api="", shown="Softmax", grad=lambda g, out, dim: _softmax_backward(g, out, dim),
-    cases=[(S(2, 3), 1), (S(2, 3, 4), -2), (S(), 0)])
+@op(
+    _along("softmax"),
+    api="",
+    shown="Softmax",
+    grad=lambda g, out, dim: _softmax_backward(g, out, dim),
+    cases=[(S(2, 3), 1), (S(2, 3, 4), -2), (S(), 0)],
+)
 def _softmax(xp, input: T, dim):
     """exp(x_i) / sum_j exp(x_j) along `dim`, shifted by the maximum so that nothing overflows."""
     if not input.ndim or not input.size:
@@ -215,8 +265,12 @@ def _softmax_second(g, input, other, dim):
     return g * (input - (input * other).sum(dim, True)) - input * (g * other).sum(dim, True)
 
 
-@op(broadcast, api="", cases=[(S(2, 3), S(2, 3), 1)],
-    grad=dict(input=lambda g, other, dim: _softmax_backward(g, other, dim), other=_softmax_second))
+@op(
+    broadcast,
+    api="",
+    cases=[(S(2, 3), S(2, 3), 1)],
+    grad=dict(input=lambda g, other, dim: _softmax_backward(g, other, dim), other=_softmax_second),
+)
 def _softmax_backward(xp, input: T, other: T, dim):
     """The gradient of softmax along `dim`, whose result is `other`: other * (input - sum(input * other))."""
     if not other.ndim or not other.size:
@@ -225,8 +279,13 @@ def _softmax_backward(xp, input: T, other: T, dim):
     return y - other * y.sum(axis=dim, keepdims=True)
 
 
-@op(_along("log_softmax"), api="", shown="LogSoftmax", grad=lambda g, out, dim: _log_softmax_backward(g, out, dim),
-    cases=[(S(2, 3), 1), (S(2, 3, 4), -2), (S(), 0)])
+@op(
+    _along("log_softmax"),
+    api="",
+    shown="LogSoftmax",
+    grad=lambda g, out, dim: _log_softmax_backward(g, out, dim),
+    cases=[(S(2, 3), 1), (S(2, 3, 4), -2), (S(), 0)],
+)
 def _log_softmax(xp, input: T, dim):
     """x_i - log(sum_j exp(x_j)) along `dim`."""
     if not input.ndim or not input.size:
@@ -244,9 +303,15 @@ def _log_softmax_numpy(xp, input, dim):
     return x
 
 
-@op(broadcast, api="", cases=[(S(2, 3), S(2, 3), 1)],
-    grad=dict(input=lambda g, other, dim: g - (g * other.exp()).sum(dim, True),
-              other=lambda g, input, other, dim: -(g * other.exp()) * input.sum(dim, True)))
+@op(
+    broadcast,
+    api="",
+    cases=[(S(2, 3), S(2, 3), 1)],
+    grad=dict(
+        input=lambda g, other, dim: g - (g * other.exp()).sum(dim, True),
+        other=lambda g, input, other, dim: -(g * other.exp()) * input.sum(dim, True),
+    ),
+)
 def _log_softmax_backward(xp, input: T, other: T, dim):
     """The gradient of log_softmax along `dim`, whose result is `other`: input - exp(other) * sum(input)."""
     if not other.ndim or not other.size:
@@ -257,8 +322,11 @@ def _log_softmax_backward(xp, input: T, other: T, dim):
 def chosen(name: str, input, dim):
     """`dim`, or the dimension that PyTorch takes where none is given, with its warning."""
     if dim is None:
-        warnings.warn(f"Implicit dimension choice for {name} has been deprecated. "
-                      "Change the call to include dim=X as an argument.", stacklevel=3)
+        warnings.warn(
+            f"Implicit dimension choice for {name} has been deprecated. "
+            "Change the call to include dim=X as an argument.",
+            stacklevel=3,
+        )
         dim = 0 if input.ndim in (0, 1, 3) else 1
     return dim
 
@@ -305,8 +373,14 @@ def softmin(input, dim=None, _stacklevel=3, dtype=None):
 
 # ---- elu, selu, celu
 
-@op(floating("elu_cpu"), api="", shown="Elu", cases=[(S(2, 3, low=-1, high=1), 1.5, 2.0, 0.5)],
-    grad=lambda g, input, alpha, scale, input_scale: _elu_backward(g, input, alpha, scale, input_scale))
+
+@op(
+    floating("elu_cpu"),
+    api="",
+    shown="Elu",
+    cases=[(S(2, 3, low=-1, high=1), 1.5, 2.0, 0.5)],
+    grad=lambda g, input, alpha, scale, input_scale: _elu_backward(g, input, alpha, scale, input_scale),
+)
 def _elu(xp, input: T, alpha=1.0, scale=1.0, input_scale=1.0):
     """`scale * x` above zero, `scale * alpha * (exp(input_scale * x) - 1)` below."""
     return scale * xp.maximum(input, 0) + (scale * alpha) * xp.expm1(input_scale * xp.minimum(input, 0))
@@ -317,9 +391,15 @@ def _elu_second(g, input, other, alpha, scale, input_scale):
     return relu_backward(below, -other) * (alpha * scale * input_scale * input_scale)
 
 
-@op(lambda input, other: broadcast(input, other), api="", cases=[(S(2, 3), S(2, 3, low=-1, high=1), 1.5, 2.0, 0.5)],
-    grad=dict(input=lambda g, other, alpha, scale, input_scale: _elu_backward(g, other, alpha, scale, input_scale),
-              other=_elu_second))
+@op(
+    lambda input, other: broadcast(input, other),
+    api="",
+    cases=[(S(2, 3), S(2, 3, low=-1, high=1), 1.5, 2.0, 0.5)],
+    grad=dict(
+        input=lambda g, other, alpha, scale, input_scale: _elu_backward(g, other, alpha, scale, input_scale),
+        other=_elu_second,
+    ),
+)
 def _elu_backward(xp, input: T, other: T, alpha=1.0, scale=1.0, input_scale=1.0):
     """`input` times the slope of elu at `other`."""
     above = other > 0

@@ -1,4 +1,5 @@
 """Attention: weighted means of values, the weights a softmax of how well queries and keys agree."""
+
 from __future__ import annotations
 
 import math
@@ -28,14 +29,20 @@ def _batches(tensors: tuple) -> tuple[int, ...]:
 def _attended(tensors: tuple) -> tuple[Spec, Spec]:
     query, key, value, mask = tensors
     if min(query.ndim, key.ndim, value.ndim) < 2:
-        raise RuntimeError("Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "
-                           f"{query.ndim} key.dim: {key.ndim} and value.dim: {value.ndim} instead.")
+        raise RuntimeError(
+            "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "
+            f"{query.ndim} key.dim: {key.ndim} and value.dim: {value.ndim} instead."
+        )
     if not query.dtype is key.dtype is value.dtype:
-        raise RuntimeError("Expected query, key, and value to have the same dtype, but got query.dtype: "
-                           f"{spoken(query)} key.dtype: {spoken(key)} and value.dtype: {spoken(value)} instead.")
+        raise RuntimeError(
+            "Expected query, key, and value to have the same dtype, but got query.dtype: "
+            f"{spoken(query)} key.dtype: {spoken(key)} and value.dtype: {spoken(value)} instead."
+        )
     if mask is not None and mask.dtype not in (dtypes.bool_, dtypes.float32, query.dtype):
-        raise RuntimeError("Expected attn_mask dtype to be bool or float or to match query dtype, but got "
-                           f"attn_mask.dtype: {spoken(mask)} and  query.dtype: {spoken(query)} instead.")
+        raise RuntimeError(
+            "Expected attn_mask dtype to be bool or float or to match query dtype, but got "
+            f"attn_mask.dtype: {spoken(mask)} and  query.dtype: {spoken(query)} instead."
+        )
     need_floating("softmax_lastdim_kernel_impl", query)
     rows, width, places = query.shape[-2], query.shape[-1], key.shape[-2]
     if width != key.shape[-1]:
@@ -43,12 +50,16 @@ def _attended(tensors: tuple) -> tuple[Spec, Spec]:
     batch = _batches(tensors)
     if value.shape[-2] != places:
         count = math.prod(batch)
-        raise RuntimeError("Expected size for first two dimensions of batch2 tensor to be: "
-                           f"[{count}, {places}] but got: [{count}, {value.shape[-2]}].")
+        raise RuntimeError(
+            "Expected size for first two dimensions of batch2 tensor to be: "
+            f"[{count}, {places}] but got: [{count}, {value.shape[-2]}]."
+        )
     scores = (*batch, rows, places)
     if mask is not None and broadcast_shapes(scores, mask.shape) != scores:
-        raise RuntimeError(f"output with shape {list(scores)} doesn't match the broadcast shape "
-                           f"{list(broadcast_shapes(scores, mask.shape))}")
+        raise RuntimeError(
+            f"output with shape {list(scores)} doesn't match the broadcast shape "
+            f"{list(broadcast_shapes(scores, mask.shape))}"
+        )
     return query.like((*batch, rows, value.shape[-1])), query.like(scores)
 
 
@@ -84,14 +95,23 @@ def _gradients(g, out, tensors, scale):
     return [*found, *([] if masked else [None])]
 
 
-@op(_attended, api="", shown=_shown, names="output weights", grad=dict(tensors=_gradients),
-    cases=[((*EXAMPLE, None), 0.5, True), ((*EXAMPLE, S(4, 5)), 0.5),
-           ((S(2, 4, 5, 3), S(1, 4, 6, 3), S(2, 1, 6, 2), None), 1.0)])
+@op(
+    _attended,
+    api="",
+    shown=_shown,
+    names="output weights",
+    grad=dict(tensors=_gradients),
+    cases=[
+        ((*EXAMPLE, None), 0.5, True),
+        ((*EXAMPLE, S(4, 5)), 0.5),
+        ((S(2, 4, 5, 3), S(1, 4, 6, 3), S(2, 1, 6, 2), None), 1.0),
+    ],
+)
 def _attention(xp, tensors: Ts, scale=1.0, is_causal=False):
     """softmax(scale * query @ key.T + mask) @ value, and the softmax.
 
-    tensors: query (..., L, E), key (..., S, E), value (..., S, V), mask that broadcasts to (..., L, S) or None: bool says
-    where to look, floats are added -> (..., L, V), (..., L, S). Vaswani et al., arXiv 1706.03762.
+    tensors: query (..., L, E), key (..., S, E), value (..., S, V), mask that broadcasts to (..., L, S) or None: bool
+    says where to look, floats are added -> (..., L, V), (..., L, S). Vaswani et al., arXiv 1706.03762.
     """
     query, key, value, mask = tensors
     scores = xp.matmul(query * scale, xp.swapaxes(key, -1, -2))
@@ -125,14 +145,26 @@ def _second(g, tensors, scale, masked):
     into_scores = weights * (slope - mean)
     into_slope = weights * (u - (u * weights).sum(-1, True))
     into_weights = u * (slope - mean) - slope * (u * weights).sum(-1, True) + matmul(given, _t(c))
-    return [matmul(into_slope, value) + matmul(weights, c), scale * matmul(into_scores, b),
-            scale * matmul(_t(into_scores), a), matmul(_t(into_slope), given), into_weights,
-            into_slope if extra is not None else None]
+    return [
+        matmul(into_slope, value) + matmul(weights, c),
+        scale * matmul(into_scores, b),
+        scale * matmul(_t(into_scores), a),
+        matmul(_t(into_slope), given),
+        into_weights,
+        into_slope if extra is not None else None,
+    ]
 
 
-@op(_back, api="", names="query key value mask", grad=dict(tensors=_second),
-    cases=[((S(2, 4, 3), *EXAMPLE, S(2, 4, 5), None), 0.5),
-           ((S(2, 4, 3), *EXAMPLE, S(2, 4, 5), S(2, 4, 5)), 0.5, True)])
+@op(
+    _back,
+    api="",
+    names="query key value mask",
+    grad=dict(tensors=_second),
+    cases=[
+        ((S(2, 4, 3), *EXAMPLE, S(2, 4, 5), None), 0.5),
+        ((S(2, 4, 3), *EXAMPLE, S(2, 4, 5), S(2, 4, 5)), 0.5, True),
+    ],
+)
 def _attention_backward(xp, tensors: Ts, scale=1.0, masked=False):
     """The gradients of attention with respect to query, key, value and (if `masked`) the mask."""
     g, query, key, value, weights, extra = tensors
@@ -150,12 +182,14 @@ def _attention_backward(xp, tensors: Ts, scale=1.0, masked=False):
 def dropped(weights: Any, p: float) -> Any:
     """`weights`, some of them zeroed at random and the rest scaled up."""
     from ..nn.random_functional import dropout  # random numbers are drawn by the layer above, at the call
+
     return dropout(weights, p, True)
 
 
 @composite("nn.functional", cases=[EXAMPLE, (*EXAMPLE, {"is_causal": True}), (*EXAMPLE, S(4, 5), {"scale": 0.3})])
-def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None,
-                                 enable_gqa=False):
+def scaled_dot_product_attention(
+    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False
+):
     """softmax(query @ key.T * scale + attn_mask) @ value: means of the values, weighted by how queries and keys agree.
 
     query (..., L, E), key (..., S, E), value (..., S, V) -> (..., L, V). A boolean attn_mask says where a query may

@@ -1,4 +1,5 @@
 """Bags of embeddings: rows of a table, looked up and at once summed, averaged or maximised bag by bag."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -24,10 +25,14 @@ def _bag_ids(xp: Any, indices: Any, offsets: Any, last: bool) -> tuple[Any, Any,
         return ids, xp.ones(ids.shape, bool), bags
     if xp.host and offsets.size:
         if offsets[0] != 0:
-            raise RuntimeError("offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. "
-                               f"However, got {offsets[0]}")
+            raise RuntimeError(
+                "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. "
+                f"However, got {offsets[0]}"
+            )
         if offsets[-1] > count:
-            raise RuntimeError(f"offsets[-1] can not be greater than input's length {count} but got offsets[-1] of {offsets[-1]}")
+            raise RuntimeError(
+                f"offsets[-1] can not be greater than input's length {count} but got offsets[-1] of {offsets[-1]}"
+            )
     bags = offsets.shape[0] - last
     ids = xp.searchsorted(offsets, xp.arange(count), side="right") - 1
     return xp.minimum(ids, max(bags - 1, 0)), ids < bags, bags
@@ -37,19 +42,28 @@ def _bagged(indices: Spec, offsets: Spec | None, last: bool) -> int:
     return indices.shape[0] if offsets is None else max(offsets.shape[0] - last, 0)
 
 
-def _bag_spec(weight: Spec, indices: Spec, offsets: Spec | None, per_sample_weights: Spec | None, include_last_offset: bool) -> Spec:
+def _bag_spec(
+    weight: Spec, indices: Spec, offsets: Spec | None, per_sample_weights: Spec | None, include_last_offset: bool
+) -> Spec:
     if weight.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
     check_indices("embedding_bag", indices)
     if per_sample_weights is not None and per_sample_weights.dtype is not weight.dtype:
-        raise RuntimeError("Expected tensor for argument #1 'weight' to have the same type as tensor for argument #1 "
-                           f"'per_sample_weights'; but type torch.{title(weight.dtype)}Tensor does not equal "
-                           f"torch.{title(per_sample_weights.dtype)}Tensor (while checking arguments for embedding_bag)")
+        raise RuntimeError(
+            "Expected tensor for argument #1 'weight' to have the same type as tensor for argument #1 "
+            f"'per_sample_weights'; but type torch.{title(weight.dtype)}Tensor does not equal "
+            f"torch.{title(per_sample_weights.dtype)}Tensor (while checking arguments for embedding_bag)"
+        )
     return weight.like((_bagged(indices, offsets, include_last_offset), weight.shape[1]))
 
 
-@op(lambda weight, indices: (weight.like((indices.numel,), dtypes.int64), weight.like((indices.numel,))), api="", detaches=True,
-    names="bag factor", cases=[(ROWS, WHICH, None, "mean", False, 1)])
+@op(
+    lambda weight, indices: (weight.like((indices.numel,), dtypes.int64), weight.like((indices.numel,))),
+    api="",
+    detaches=True,
+    names="bag factor",
+    cases=[(ROWS, WHICH, None, "mean", False, 1)],
+)
 def _bag_factors(xp, weight: T, indices: T, offsets: T = None, mode="sum", include_last_offset=False, padding_idx=-1):
     """For each index its bag, and what its row is multiplied by: 0 for padding, 1 / the bag's size for a mean."""
     ids, inside, bags = _bag_ids(xp, indices, offsets, include_last_offset)
@@ -66,7 +80,9 @@ def _spread(g, weight, indices, offsets, mode, include_last_offset, padding_idx)
     return embedding(g, bag) * factor.unsqueeze(1)
 
 
-def _bag_to_weight(g, weight, indices, offsets, per_sample_weights, mode, include_last_offset, padding_idx, scale_grad_by_freq):
+def _bag_to_weight(
+    g, weight, indices, offsets, per_sample_weights, mode, include_last_offset, padding_idx, scale_grad_by_freq
+):
     rows = _spread(g, weight, indices, offsets, mode, include_last_offset, padding_idx)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.reshape((-1, 1))
@@ -85,13 +101,30 @@ def check_range(xp: Any, indices: Any, rows: int) -> None:
         wrong = (flat < 0) | (flat >= rows)
         if wrong.any():
             place = int(wrong.argmax())
-            raise RuntimeError(f"Index {place} of input takes value {flat[place]} which is not in the valid range [0, {rows})")
+            raise RuntimeError(
+                f"Index {place} of input takes value {flat[place]} which is not in the valid range [0, {rows})"
+            )
 
 
-@op(_bag_spec, api="", checks=True, shown="EmbeddingBag", grad=dict(weight=_bag_to_weight, per_sample_weights=_bag_to_samples),
-    cases=[(ROWS, WHICH, None, S(4, 2)), (ROWS, WHICH, None, None, "mean", False, 1), (ROWS, FLAT, STARTS)])
-def _embedding_bag(xp, weight: T, indices: T, offsets: T = None, per_sample_weights: T = None, mode="sum",
-                   include_last_offset=False, padding_idx=-1, scale_grad_by_freq=False):
+@op(
+    _bag_spec,
+    api="",
+    checks=True,
+    shown="EmbeddingBag",
+    grad=dict(weight=_bag_to_weight, per_sample_weights=_bag_to_samples),
+    cases=[(ROWS, WHICH, None, S(4, 2)), (ROWS, WHICH, None, None, "mean", False, 1), (ROWS, FLAT, STARTS)],
+)
+def _embedding_bag(
+    xp,
+    weight: T,
+    indices: T,
+    offsets: T = None,
+    per_sample_weights: T = None,
+    mode="sum",
+    include_last_offset=False,
+    padding_idx=-1,
+    scale_grad_by_freq=False,
+):
     """The sums or means, bag by bag, of the rows of `weight` at `indices`."""
     check_range(xp, indices, weight.shape[0])
     bag, factor = _bag_factors.body(xp, weight, indices, offsets, mode, include_last_offset, padding_idx)
@@ -127,21 +160,38 @@ def _bag_winners(xp, weight: T, indices: T, offsets: T = None, include_last_offs
     return flat[best], found
 
 
-@composite("nn.functional", cases=[(WHICH, ROWS), (WHICH, ROWS, {"mode": "max"}), (FLAT, ROWS, STARTS, {"mode": "sum"})])
-def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, mode="mean",
-                  sparse=False, per_sample_weights=None, include_last_offset=False, padding_idx=None):
+@composite(
+    "nn.functional", cases=[(WHICH, ROWS), (WHICH, ROWS, {"mode": "max"}), (FLAT, ROWS, STARTS, {"mode": "sum"})]
+)
+def embedding_bag(
+    input,
+    weight,
+    offsets=None,
+    max_norm=None,
+    norm_type=2,
+    scale_grad_by_freq=False,
+    mode="mean",
+    sparse=False,
+    per_sample_weights=None,
+    include_last_offset=False,
+    padding_idx=None,
+):
     """The sum, mean or maximum, bag by bag, of rows of `weight` (V, D): (B, D). Rows `padding_idx` do not count.
 
     input (B, N): each row is a bag. input (N), offsets (B): a bag starts at each offset; with `include_last_offset` the
     last offset is the end of the last bag. per_sample_weights, shaped as input, multiplies the rows of a sum.
     """
     if per_sample_weights is not None and size_of(input) != size_of(per_sample_weights):
-        raise ValueError(f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the "
-                         f"same shape as the input ({input.shape})")
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the "
+            f"same shape as the input ({input.shape})"
+        )
     if input.ndim == 2:
         if offsets is not None:
-            raise ValueError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
-                             f"sequences. However, found offsets of type {type(offsets)}")
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
+                f"sequences. However, found offsets of type {type(offsets)}"
+            )
     elif input.ndim == 1:
         if offsets is None:
             raise ValueError("offsets has to be a 1D Tensor but got None")
@@ -154,11 +204,15 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
     if mode == "max" and scale_grad_by_freq:
         raise ValueError("max mode does not support scaling the gradient by the frequency")
     if per_sample_weights is not None and mode != "sum":
-        raise NotImplementedError("embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for "
-                                  f"mode='sum' (got mode='{mode}'). Please open a feature request on GitHub.")
+        raise NotImplementedError(
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for "
+            f"mode='sum' (got mode='{mode}'). Please open a feature request on GitHub."
+        )
     rows = weight.shape[0]
     if padding_idx is not None and not -rows <= padding_idx < rows:
-        raise RuntimeError(f"padding_idx must be within the number of embeddings, -{rows} through {rows - 1}, but got {padding_idx}")
+        raise RuntimeError(
+            f"padding_idx must be within the number of embeddings, -{rows} through {rows - 1}, but got {padding_idx}"
+        )
     padding = -1 if padding_idx is None else padding_idx % rows
     if max_norm is not None:
         embedding_renorm_(weight, input, max_norm, norm_type)
@@ -167,6 +221,8 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
     if offsets is not None and offsets.dtype is dtypes.int32:
         offsets = _to_copy(offsets, dtypes.int64)
     if mode != "max":
-        return _embedding_bag(weight, input, offsets, per_sample_weights, mode, include_last_offset, padding, scale_grad_by_freq)
+        return _embedding_bag(
+            weight, input, offsets, per_sample_weights, mode, include_last_offset, padding, scale_grad_by_freq
+        )
     row, found = _bag_winners(weight, input, offsets, include_last_offset, padding)
     return weight.gather(0, row) * found

@@ -1,4 +1,5 @@
 """Losses for yes or no: binary cross-entropy from probabilities and from logits, and the soft margins."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -17,14 +18,17 @@ PAIR = (S(2, 3), S(2, 3))
 
 # ---- from probabilities
 
+
 def _bce_spec(input: Spec, target: Spec, weight: Spec | None, reduction: str) -> Spec:
     check_reduction(reduction)
     if target.dtype is not input.dtype:
         raise RuntimeError(f"Found dtype {title(target.dtype)} but expected {title(input.dtype)}")
     need_floating("binary_cross_entropy", input)
     if weight is not None and (weight.ndim > input.ndim or broadcast_shapes(input.shape, weight.shape) != input.shape):
-        raise RuntimeError(f"Attempting to broadcast a dimension of length {weight.shape[-1]} at -1! Mismatching argument at "
-                           f"index 1 had {list(weight.shape)}; but expected shape should be broadcastable to {list(input.shape)}")
+        raise RuntimeError(
+            f"Attempting to broadcast a dimension of length {weight.shape[-1]} at -1! Mismatching argument at "
+            f"index 1 had {list(weight.shape)}; but expected shape should be broadcastable to {list(input.shape)}"
+        )
     return reduced_spec(input.like(), reduction)
 
 
@@ -34,10 +38,18 @@ def _bce_to_target(g, input, weight, reduction):
     return g * (slope if weight is None else slope * weight)
 
 
-@op(_bce_spec, api="", checks=True, shown="BinaryCrossEntropy", cases=[(*PAIR, S(3), "mean"), (*PAIR, None, "none")],
-    grad=dict(input=lambda g, input, target, weight, reduction: _bce_backward(g, input, target, weight, reduction),
-              target=_bce_to_target),
-    wrong=[((S(2), S(2, dtype="float64")), RuntimeError, "Found dtype Double but expected Float")])
+@op(
+    _bce_spec,
+    api="",
+    checks=True,
+    shown="BinaryCrossEntropy",
+    cases=[(*PAIR, S(3), "mean"), (*PAIR, None, "none")],
+    grad=dict(
+        input=lambda g, input, target, weight, reduction: _bce_backward(g, input, target, weight, reduction),
+        target=_bce_to_target,
+    ),
+    wrong=[((S(2), S(2, dtype="float64")), RuntimeError, "Found dtype Double but expected Float")],
+)
 def _binary_cross_entropy(xp, input: T, target: T, weight: T = None, reduction="mean"):
     """-(target * log(input) + (1 - target) * log(1 - input)), logarithms at least -100."""
     if xp.host:
@@ -60,9 +72,16 @@ def _bce_second(g, input, other, target, weight, reduction):
     return g * (slope if weight is None else slope * weight)
 
 
-@op(lambda input, other: other.like(), api="", cases=[(S(), *PAIR, S(3), "mean"), (*PAIR, S(2, 3), None, "none")],
-    grad=dict(input=_bce_to_g, other=_bce_second, target=lambda g, input, other, weight, reduction: _bce_mixed(
-        g, input, other, weight, reduction)))
+@op(
+    lambda input, other: other.like(),
+    api="",
+    cases=[(S(), *PAIR, S(3), "mean"), (*PAIR, S(2, 3), None, "none")],
+    grad=dict(
+        input=_bce_to_g,
+        other=_bce_second,
+        target=lambda g, input, other, weight, reduction: _bce_mixed(g, input, other, weight, reduction),
+    ),
+)
 def _bce_backward(xp, input: T, other: T, target: T, weight: T = None, reduction="mean"):
     """The gradient of binary cross-entropy with respect to the probabilities `other`."""
     slope = (other - target) / xp.maximum((1 - other) * other, 1e-12)
@@ -85,18 +104,23 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     if size_average is not None or reduce is not None:
         reduction = legacy(size_average, reduce, reduction)
     if size_of(target) != size_of(input):
-        raise ValueError(f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
-                         "deprecated. Please ensure they have the same size.")
+        raise ValueError(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
+            "deprecated. Please ensure they have the same size."
+        )
     return _binary_cross_entropy(input, target, weight, reduction)
 
 
 # ---- from logits
 
+
 def _logits_spec(input: Spec, target: Spec, weight: Spec | None, pos_weight: Spec | None, reduction: str) -> Spec:
     check_reduction(reduction)
     if input.shape != target.shape:
-        raise ValueError(f"Target size (torch.Size({list(target.shape)})) must be the same as input size "
-                         f"(torch.Size({list(input.shape)}))")
+        raise ValueError(
+            f"Target size (torch.Size({list(target.shape)})) must be the same as input size "
+            f"(torch.Size({list(input.shape)}))"
+        )
     need_floating("log_sigmoid_cpu", input)
     if target.dtype.category < dtypes.FLOATING:
         raise RuntimeError(f"result type Float can't be cast to the desired output type {title(target.dtype)}")
@@ -135,11 +159,20 @@ def _logits_to_pos_weight(g, input, target, weight, pos_weight, reduction):
     return g * (slope if weight is None else slope * weight)
 
 
-@op(_logits_spec, api="", shown="BinaryCrossEntropyWithLogits",
+@op(
+    _logits_spec,
+    api="",
+    shown="BinaryCrossEntropyWithLogits",
     cases=[(*PAIR, S(3), S(3), "mean"), (*PAIR, None, None, "none")],
-    grad=dict(input=lambda g, input, target, weight, pos_weight, reduction: _logits_backward(
-        g, input, target, weight, pos_weight, reduction), target=_logits_to_target, weight=_logits_to_weight,
-        pos_weight=_logits_to_pos_weight))
+    grad=dict(
+        input=lambda g, input, target, weight, pos_weight, reduction: _logits_backward(
+            g, input, target, weight, pos_weight, reduction
+        ),
+        target=_logits_to_target,
+        weight=_logits_to_weight,
+        pos_weight=_logits_to_pos_weight,
+    ),
+)
 def _bce_logits(xp, input: T, target: T, weight: T = None, pos_weight: T = None, reduction="mean"):
     """Binary cross-entropy of sigmoid(input), computed together so that nothing overflows."""
     tail = xp.log1p(xp.exp(-xp.abs(input))) + xp.maximum(-input, 0)
@@ -179,12 +212,19 @@ def _backward_shape(input: Spec, other: Spec, target: Spec, weight: Spec | None,
     return target.like(shape)
 
 
-@op(_backward_shape, api="", cases=[(S(), *PAIR, S(3), S(3), "mean"), (*PAIR, S(2, 3), None, None, "none")],
-    grad=dict(input=_logits_to_g, other=_logits_second, target=_logits_mixed))
+@op(
+    _backward_shape,
+    api="",
+    cases=[(S(), *PAIR, S(3), S(3), "mean"), (*PAIR, S(2, 3), None, None, "none")],
+    grad=dict(input=_logits_to_g, other=_logits_second, target=_logits_mixed),
+)
 def _logits_backward(xp, input: T, other: T, target: T, weight: T = None, pos_weight: T = None, reduction="mean"):
     """The gradient of binary cross-entropy with respect to the logits `other`."""
-    slope = 1 / (1 + xp.exp(-other)) - target if pos_weight is None else \
-        1 - target - (1 + (pos_weight - 1) * target) / (1 + xp.exp(other))
+    slope = (
+        1 / (1 + xp.exp(-other)) - target
+        if pos_weight is None
+        else 1 - target - (1 + (pos_weight - 1) * target) / (1 + xp.exp(other))
+    )
     if weight is not None:
         slope = slope * weight
     share = input / max(1, slope.size) if reduction == "mean" else input
@@ -192,8 +232,9 @@ def _logits_backward(xp, input: T, other: T, target: T, weight: T = None, pos_we
 
 
 @composite("nn.functional", cases=[PAIR, (*PAIR, {"pos_weight": S(3)})])
-def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction="mean",
-                                     pos_weight=None):
+def binary_cross_entropy_with_logits(
+    input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None
+):
     """Binary cross-entropy of sigmoid(input), averaged, summed, or each with reduction "none".
 
     `pos_weight` multiplies the terms of positive targets.
@@ -205,10 +246,13 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=No
 
 # ---- soft margins
 
+
 def _soft_margin_spec(input: Spec, target: Spec, reduction: str) -> Spec:
     if input.dtype is dtypes.bool_:
-        raise RuntimeError("Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, "
-                           "use the `~` or `logical_not()` operator instead.")
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, "
+            "use the `~` or `logical_not()` operator instead."
+        )
     if input.dtype.category < dtypes.FLOATING:
         raise RuntimeError(f"result type Float can't be cast to the desired output type {title(input.dtype)}")
     return reduced_spec(broadcast(input, target).like(dtype=input.dtype), reduction)
@@ -221,8 +265,16 @@ def _soft_margin_grad(g, input, target, reduction):
     return shared_out(g, n, reduction) * -(target * sigmoid(-(target * input)))
 
 
-@op(_soft_margin_spec, api="", shown="SoftMarginLoss", cases=[(*PAIR, "mean"), (*PAIR, "none")],
-    grad=dict(input=_soft_margin_grad, target=lambda g, input, target, reduction: _soft_margin_grad(g, target, input, reduction)))
+@op(
+    _soft_margin_spec,
+    api="",
+    shown="SoftMarginLoss",
+    cases=[(*PAIR, "mean"), (*PAIR, "none")],
+    grad=dict(
+        input=_soft_margin_grad,
+        target=lambda g, input, target, reduction: _soft_margin_grad(g, target, input, reduction),
+    ),
+)
 def _soft_margin(xp, input: T, target: T, reduction="mean"):
     """log(1 + exp(-target * input)), each, summed or averaged."""
     z = -target * input

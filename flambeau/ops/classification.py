@@ -1,4 +1,5 @@
 """Losses for classes: cross-entropy from logits, negative log-likelihood, and their binary kin."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -14,6 +15,7 @@ from .linalg import linear
 
 # ---- what both index losses know of their targets
 
+
 def check_target(input: Spec, target: Spec, weight: Spec | None, kernel: str) -> None:
     """Raises PyTorch's errors unless `target` holds one class index for each place of `input` (N, C, ...)."""
     a, b = input.shape, target.shape
@@ -26,8 +28,9 @@ def check_target(input: Spec, target: Spec, weight: Spec | None, kernel: str) ->
     if len(a) <= 2 and len(b) > 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if len(a) == 4 and len(b) != 3:
-        raise RuntimeError("only batches of spatial targets supported (3D tensors) but got targets of dimension: "
-                           f"{len(b)}")
+        raise RuntimeError(
+            f"only batches of spatial targets supported (3D tensors) but got targets of dimension: {len(b)}"
+        )
     if len(a) > 2 and (a[0], *a[2:]) != b:
         if len(a) == 4:
             raise RuntimeError(f"size mismatch (got input: {list(a)} , target: {list(b)}")
@@ -38,8 +41,10 @@ def check_target(input: Spec, target: Spec, weight: Spec | None, kernel: str) ->
     if weight is not None:
         classes = a[1] if len(a) > 1 else a[0]
         if weight.shape != (classes,):
-            raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or no classes but got weight "
-                               f"tensor of shape: {list(weight.shape)}")
+            raise RuntimeError(
+                f"weight tensor should be defined either for all {classes} classes or no classes but got weight "
+                f"tensor of shape: {list(weight.shape)}"
+            )
         if weight.dtype is not input.dtype:
             raise RuntimeError(f"expected scalar type {title(input.dtype)} but found {title(weight.dtype)}")
 
@@ -62,8 +67,13 @@ def labels(xp: Any, target: Any, weight: Any, ignore_index: int, classes: int, f
     if target.dtype != "int64":
         target = target.astype("int64")
     factor = None
-    if not 0 <= ignore_index < classes and xp.host and target.size and xp.maximum.reduce(target.ravel().view("uint64")) < classes:
-        index, count = target, target.size                # nothing ignored, nothing out of range: the usual case
+    if (
+        not 0 <= ignore_index < classes
+        and xp.host
+        and target.size
+        and xp.maximum.reduce(target.ravel().view("uint64")) < classes
+    ):
+        index, count = target, target.size  # nothing ignored, nothing out of range: the usual case
     else:
         valid = target != ignore_index
         index = xp.where(valid, target, 0)
@@ -97,15 +107,19 @@ def at_class_add(xp: Any, x: Any, index: Any, value: Any) -> Any:
     elif x.ndim == 2:
         key = xp.arange(len(index)), index
     else:
-        key = (*(xp.arange(n).reshape((-1,) + (1,) * (index.ndim - 1 - i)) for i, n in enumerate(index.shape[:1])), index,
-               *(xp.arange(n).reshape((-1,) + (1,) * (index.ndim - 2 - i)) for i, n in enumerate(index.shape[1:])))
+        key = (
+            *(xp.arange(n).reshape((-1,) + (1,) * (index.ndim - 1 - i)) for i, n in enumerate(index.shape[:1])),
+            index,
+            *(xp.arange(n).reshape((-1,) + (1,) * (index.ndim - 2 - i)) for i, n in enumerate(index.shape[1:])),
+        )
     if not xp.host:
         return xp.at_add(x, key, value)
-    x[key] += value                                       # a place has one class: no position comes twice
+    x[key] += value  # a place has one class: no position comes twice
     return x
 
 
 # ---- negative log-likelihood
+
 
 def _planar(kind: Kind) -> str:
     return "NllLoss2D" if kind.env["spatial"] else "NllLoss"
@@ -116,9 +130,18 @@ def _nll_spec(input: Spec, target: Spec, weight: Spec | None, reduction: str) ->
     return _per_place(input, target, reduction)
 
 
-@op(_nll_spec, api="", checks=True, shown=_planar, cases=[(S(4, 3), S(4, dtype="int64"), None, "mean", -100, False)],
-    grad=dict(input=lambda g, input_spec, target, weight, reduction, ignore_index: _nll_backward(
-        g, target, weight, input_spec.shape, reduction, ignore_index)))
+@op(
+    _nll_spec,
+    api="",
+    checks=True,
+    shown=_planar,
+    cases=[(S(4, 3), S(4, dtype="int64"), None, "mean", -100, False)],
+    grad=dict(
+        input=lambda g, input_spec, target, weight, reduction, ignore_index: _nll_backward(
+            g, target, weight, input_spec.shape, reduction, ignore_index
+        )
+    ),
+)
 def _nll_loss(xp, input: T, target: T, weight: T = None, reduction="mean", ignore_index=-100, spatial=False):
     """-input at each place's class, times the class's weight; "mean" divides by the sum of the weights."""
     classes = input.shape[class_axis(input)]
@@ -129,9 +152,13 @@ def _nll_loss(xp, input: T, target: T, weight: T = None, reduction="mean", ignor
     return loss if reduction == "none" else total(xp, loss) if reduction == "sum" else total(xp, loss) / count
 
 
-@op(lambda input, size: input.like(size), api="", checks=True,
+@op(
+    lambda input, size: input.like(size),
+    api="",
+    checks=True,
     grad=lambda g, target, weight, reduction, ignore_index: _nll_loss(g, target, weight, reduction, ignore_index),
-    cases=[(S(), S(4, dtype="int64"), None, (4, 3), "mean", -100)])
+    cases=[(S(), S(4, dtype="int64"), None, (4, 3), "mean", -100)],
+)
 def _nll_backward(xp, input: T, target: T, weight: T = None, size=(), reduction="mean", ignore_index=-100):
     """The gradient of nll_loss: `-input` at each place's class, weighted and divided as there."""
     classes = size[1 if len(size) > 1 else 0]
@@ -154,6 +181,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 
 
 # ---- cross-entropy with class indices
+
 
 def _cross_spec(input: Spec, target: Spec, weight: Spec | None, reduction: str) -> Spec:
     if input.ndim:
@@ -181,13 +209,26 @@ def _along_classes(xp: Any, weight: Any, x: Any) -> Any:
     return weight if x.ndim < 3 else weight.reshape((-1,) + (1,) * (x.ndim - 2))
 
 
-@op(_cross_spec, api="", checks=True, shown=_smoothed, static="label_smoothing",
-    cases=[(S(4, 3), S(4, dtype="int64"), S(3), "mean", 1, 0.1, False), (S(2, 3, 5), S(2, 5, dtype="int64"), None, "none", -100, 0.0, True)],
-    grad=dict(input=lambda g, input, target, weight, reduction, ignore_index, label_smoothing: _cross_backward(
-        g, input, target, weight, reduction, ignore_index, label_smoothing)))
-def _cross_entropy(xp, input: T, target: T, weight: T = None, reduction="mean", ignore_index=-100, label_smoothing=0.0,
-                   spatial=False):
-    """-log(softmax(input)) at each place's class, computed together; `label_smoothing` spreads a part over all classes."""
+@op(
+    _cross_spec,
+    api="",
+    checks=True,
+    shown=_smoothed,
+    static="label_smoothing",
+    cases=[
+        (S(4, 3), S(4, dtype="int64"), S(3), "mean", 1, 0.1, False),
+        (S(2, 3, 5), S(2, 5, dtype="int64"), None, "none", -100, 0.0, True),
+    ],
+    grad=dict(
+        input=lambda g, input, target, weight, reduction, ignore_index, label_smoothing: _cross_backward(
+            g, input, target, weight, reduction, ignore_index, label_smoothing
+        )
+    ),
+)
+def _cross_entropy(
+    xp, input: T, target: T, weight: T = None, reduction="mean", ignore_index=-100, label_smoothing=0.0, spatial=False
+):
+    """-log(softmax(input)) at each place's class, computed together; `label_smoothing` spreads part over all."""
     axis = class_axis(input)
     classes = input.shape[axis]
     index, factor, count = labels(xp, target, weight, ignore_index, classes, input.dtype)
@@ -224,17 +265,27 @@ def _cross_backward_spec(input: Spec, other: Spec) -> Spec:
     return other.like()
 
 
-@op(_cross_backward_spec, api="", checks=True, static="label_smoothing", grad=dict(input=_cross_to_g, other=_cross_second),
-    cases=[(S(), S(4, 3), S(4, dtype="int64"), S(3), "mean", 1, 0.1), (S(2, 5), S(2, 3, 5), S(2, 5, dtype="int64"), None, "none")])
-def _cross_backward(xp, input: T, other: T, target: T, weight: T = None, reduction="mean", ignore_index=-100,
-                    label_smoothing=0.0):
+@op(
+    _cross_backward_spec,
+    api="",
+    checks=True,
+    static="label_smoothing",
+    grad=dict(input=_cross_to_g, other=_cross_second),
+    cases=[
+        (S(), S(4, 3), S(4, dtype="int64"), S(3), "mean", 1, 0.1),
+        (S(2, 5), S(2, 3, 5), S(2, 5, dtype="int64"), None, "none"),
+    ],
+)
+def _cross_backward(
+    xp, input: T, other: T, target: T, weight: T = None, reduction="mean", ignore_index=-100, label_smoothing=0.0
+):
     """The gradient of cross-entropy at the logits `other`: softmax minus the wanted distribution, times `input`."""
     if not target.size:
         return xp.zeros_like(other)
     axis = class_axis(other)
     classes = other.shape[axis]
     index, factor, count = labels(xp, target, weight, ignore_index, classes, other.dtype)
-    share = input / count if reduction == "mean" else input       # a scalar, or one for each place
+    share = input / count if reduction == "mean" else input  # a scalar, or one for each place
     if factor is not None:
         share = share * factor
     if xp.host:
@@ -247,7 +298,9 @@ def _cross_backward(xp, input: T, other: T, target: T, weight: T = None, reducti
     if not label_smoothing:
         mass = share
     else:
-        valid = (input / count if reduction == "mean" else input) * ((target != ignore_index) if factor is not None else 1)
+        valid = (input / count if reduction == "mean" else input) * (
+            (target != ignore_index) if factor is not None else 1
+        )
         spread = valid * (label_smoothing / classes)
         share = share * (1 - label_smoothing)
         mass = share + spread * (classes if weight is None else total(xp, weight))
@@ -271,10 +324,17 @@ def _scale_to_g(g, input, target, weight, size, reduction, ignore_index, label_s
     return values.sum(1) if reduction == "none" and len(size) > 1 else values.sum()
 
 
-@op(_scale_spec, api="", checks=True, static="label_smoothing", grad=_scale_to_g,
-    cases=[(S(), S(4, dtype="int64"), S(3), (4, 3), "mean", 1, 0.1)])
-def _cross_scale(xp, input: T, target: T, weight: T = None, size=(), reduction="mean", ignore_index=-100,
-                 label_smoothing=0.0):
+@op(
+    _scale_spec,
+    api="",
+    checks=True,
+    static="label_smoothing",
+    grad=_scale_to_g,
+    cases=[(S(), S(4, dtype="int64"), S(3), (4, 3), "mean", 1, 0.1)],
+)
+def _cross_scale(
+    xp, input: T, target: T, weight: T = None, size=(), reduction="mean", ignore_index=-100, label_smoothing=0.0
+):
     """`input` times what each place's wanted distribution sums to, divided as the reduction says: (N, 1, ...)."""
     classes = size[1 if len(size) > 1 else 0]
     index, factor, count = labels(xp, target, weight, ignore_index, classes, input.dtype)
@@ -283,19 +343,24 @@ def _cross_scale(xp, input: T, target: T, weight: T = None, size=(), reduction="
     mass = ones if factor is None else factor
     if label_smoothing:
         every = ones if factor is None else (target != ignore_index).astype(input.dtype)
-        mass = (1 - label_smoothing) * mass + (label_smoothing / classes) * (classes if weight is None else total(xp, weight)) * every
+        mass = (1 - label_smoothing) * mass + (label_smoothing / classes) * (
+            classes if weight is None else total(xp, weight)
+        ) * every
     mass = mass * share
     return xp.expand_dims(mass, 1) if len(size) > 1 else xp.reshape(mass, (1,))
 
 
 # ---- cross-entropy with probabilities
 
+
 def _soft_spec(input: Spec, target: Spec, weight: Spec | None, reduction: str) -> Spec:
     need_floating(f"log_softmax_{'lastdim_' if input.ndim <= 2 else ''}kernel_impl", input)
     classes = input.shape[1 if input.ndim > 1 else 0]
     if weight is not None and weight.shape != (classes,):
-        raise RuntimeError(f"cross_entropy: weight tensor should be defined either for all {classes} classes or no classes but "
-                           f"got weight tensor of shape: {list(weight.shape)}")
+        raise RuntimeError(
+            f"cross_entropy: weight tensor should be defined either for all {classes} classes or no classes but "
+            f"got weight tensor of shape: {list(weight.shape)}"
+        )
     check_reduction(reduction)
     return input.like((input.shape[0], *input.shape[2:]) if reduction == "none" and input.ndim > 1 else ())
 
@@ -328,7 +393,11 @@ def _soft_grad(g, input, target, weight, reduction, label_smoothing):
 
 def _soft_to_target(g, input, target, weight, reduction, label_smoothing):
     slope = -_log_softmax(input, class_axis(input)) * _soft_share(g, input, reduction) * (1 - label_smoothing)
-    return slope if weight is None else slope * (weight if input.ndim < 3 else weight.reshape((-1,) + (1,) * (input.ndim - 2)))
+    return (
+        slope
+        if weight is None
+        else slope * (weight if input.ndim < 3 else weight.reshape((-1,) + (1,) * (input.ndim - 2)))
+    )
 
 
 def _soft_to_weight(g, input, target, reduction, label_smoothing):
@@ -337,10 +406,15 @@ def _soft_to_weight(g, input, target, reduction, label_smoothing):
     return slope.sum(tuple(i for i in range(input.ndim) if i != class_axis(input))) if input.ndim > 1 else slope
 
 
-@op(_soft_spec, promote="input target weight", api="", static="label_smoothing",
+@op(
+    _soft_spec,
+    promote="input target weight",
+    api="",
+    static="label_smoothing",
     shown=lambda kind: "Div" if kind.env["reduction"] == "mean" else "Neg",
     grad=dict(input=_soft_grad, target=_soft_to_target, weight=_soft_to_weight),
-    cases=[(S(4, 3), S(4, 3), S(3), "mean", 0.1), (S(2, 3, 5), S(2, 3, 5), None, "none", 0.0)])
+    cases=[(S(4, 3), S(4, 3), S(3), "mean", 0.1), (S(2, 3, 5), S(2, 3, 5), None, "none", 0.0)],
+)
 def _cross_entropy_soft(xp, input: T, target: T, weight: T = None, reduction="mean", label_smoothing=0.0):
     """-sum over classes of target * log(softmax(input)), weighted; "mean" divides by the number of distributions."""
     axis = class_axis(input)
@@ -357,12 +431,20 @@ def _cross_entropy_soft(xp, input: T, target: T, weight: T = None, reduction="me
     return loss if reduction == "none" else total(xp, loss) if reduction == "sum" else total(xp, loss) / _places(input)
 
 
-@op(lambda input, other, target: other.like(broadcast_shapes(input.shape, other.shape)), api="",
+@op(
+    lambda input, other, target: other.like(broadcast_shapes(input.shape, other.shape)),
+    api="",
     cases=[(S(4, 1), S(4, 3), S(4, 3)), (S(), S(3), S(3))],
-    grad=dict(input=lambda g, other, target: g * _soft_backward(filled(g, (), 1), other, target),
-              other=lambda g, input, other, target: _softmax_backward(
-                  g * (input * target.sum(class_axis(other), True)), _softmax(other, class_axis(other)), class_axis(other)),
-              target=lambda g, input, other: (_softmax(other, class_axis(other)) * g).sum(class_axis(other), True) * input - g * input))
+    grad=dict(
+        input=lambda g, other, target: g * _soft_backward(filled(g, (), 1), other, target),
+        other=lambda g, input, other, target: _softmax_backward(
+            g * (input * target.sum(class_axis(other), True)), _softmax(other, class_axis(other)), class_axis(other)
+        ),
+        target=lambda g, input, other: (
+            (_softmax(other, class_axis(other)) * g).sum(class_axis(other), True) * input - g * input
+        ),
+    ),
+)
 def _soft_backward(xp, input: T, other: T, target: T):
     """The gradient of cross-entropy at the logits `other`: (softmax * sum(target) - target) * input."""
     axis = class_axis(other)
@@ -371,12 +453,13 @@ def _soft_backward(xp, input: T, other: T, target: T):
 
 
 @composite("nn.functional", cases=[(S(4, 3), S(4, dtype="int64")), (S(4, 3), S(4, 3), {"label_smoothing": 0.1})])
-def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
-                  label_smoothing=0.0):
+def cross_entropy(
+    input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", label_smoothing=0.0
+):
     """-log(softmax(input)) at each place's class, or its mean under a distribution over the classes.
 
-    input (N, C, ...), target (N, ...) of class indices or (N, C, ...) of probabilities -> (), or (N, ...) with reduction
-    "none". Raises IndexError for a target that is no class.
+    input (N, C, ...), target (N, ...) of class indices or (N, C, ...) of probabilities -> (), or (N, ...) with
+    reduction "none". Raises IndexError for a target that is no class.
     """
     if size_average is not None or reduce is not None:
         reduction = legacy(size_average, reduce, reduction)
@@ -386,18 +469,35 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     if shape != size_of(target):
         return _cross_entropy(input, target, weight, reduction, ignore_index, label_smoothing, len(shape) > 2)
     if not shape:
-        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {title(target.dtype)}"
-                           if target.dtype.category != dtypes.FLOATING else "Expected 1 or more dimensions (got 0)")
+        raise RuntimeError(
+            f"Expected floating point type for target with class probabilities, got {title(target.dtype)}"
+            if target.dtype.category != dtypes.FLOATING
+            else "Expected 1 or more dimensions (got 0)"
+        )
     if target.dtype.category != dtypes.FLOATING:
-        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {title(target.dtype)}")
+        raise RuntimeError(
+            f"Expected floating point type for target with class probabilities, got {title(target.dtype)}"
+        )
     if ignore_index >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
     return _cross_entropy_soft(input, target, weight, reduction, label_smoothing)
 
 
-@composite("nn.functional", cases=[(S(4, 5), S(3, 5), S(4, dtype="int64")), (S(2, 5), S(3, 4, 5), S(2, 4, dtype="int64"))])
-def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean", ignore_index=None,
-                         label_smoothing=0.0, options=None):
+@composite(
+    "nn.functional", cases=[(S(4, 5), S(3, 5), S(4, dtype="int64")), (S(2, 5), S(3, 4, 5), S(2, 4, dtype="int64"))]
+)
+def linear_cross_entropy(
+    input,
+    linear_weight,
+    target,
+    *,
+    linear_bias=None,
+    weight=None,
+    reduction="mean",
+    ignore_index=None,
+    label_smoothing=0.0,
+    options=None,
+):
     """Cross-entropy of the logits `input @ linear_weight.T + linear_bias`: input (N, F), linear_weight (C, ..., F).
 
     target as in cross_entropy. `options`, which in PyTorch choose how to save memory, change nothing here.
@@ -408,11 +508,15 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
         raise RuntimeError(f"expected linear_weight with dimensionality at least 2, got {linear_weight.ndim}")
     features, shape = size_of(input)[-1], size_of(linear_weight)
     if features != shape[-1]:
-        raise RuntimeError("expected equal input and linear_weight last dimensions (in_features), got "
-                           f"{features} and {shape[-1]}, respectively")
+        raise RuntimeError(
+            "expected equal input and linear_weight last dimensions (in_features), got "
+            f"{features} and {shape[-1]}, respectively"
+        )
     if len(shape) > 2 and input.ndim == 1:
-        raise RuntimeError(f"K-dimensional loss defined by linear_weight shape {shape} requires batched input, (N, {features}), "
-                           f"got unbatched input with shape {size_of(input)}")
+        raise RuntimeError(
+            f"K-dimensional loss defined by linear_weight shape {shape} requires batched input, (N, {features}), "
+            f"got unbatched input with shape {size_of(input)}"
+        )
     if linear_bias is not None and size_of(linear_bias) != shape[:-1]:
         raise RuntimeError(f"expected linear_bias shape {shape[:-1]}, got {size_of(linear_bias)}")
     if ignore_index is not None and target.dtype.category == dtypes.FLOATING:
@@ -422,5 +526,6 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
         logits = linear(input, linear_weight.reshape((-1, features)), flat).reshape((size_of(input)[0], *shape[:-1]))
     else:
         logits = linear(input, linear_weight, linear_bias)
-    return cross_entropy(logits, target, weight, None, -100 if ignore_index is None else ignore_index, None, reduction,
-                         label_smoothing)
+    return cross_entropy(
+        logits, target, weight, None, -100 if ignore_index is None else ignore_index, None, reduction, label_smoothing
+    )

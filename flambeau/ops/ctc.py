@@ -1,4 +1,5 @@
-"""Connectionist temporal classification: a label sequence's likelihood, summed over all its alignments with the frames."""
+"""Connectionist temporal classification: a label sequence's likelihood, summed over its alignments with the frames."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -12,14 +13,24 @@ from ._rules import title
 EXAMPLE = (S(5, 2, 4, low=-2, high=-0.5), S(2, 2, dtype="int64", low=1, high=4))
 
 
-def _ctc_spec(log_probs: Spec, targets: Spec, blank: int, lengths: tuple | None, input_lengths: Spec | None,
-              target_lengths: Spec | None) -> Spec:
+def _ctc_spec(
+    log_probs: Spec,
+    targets: Spec,
+    blank: int,
+    lengths: tuple | None,
+    input_lengths: Spec | None,
+    target_lengths: Spec | None,
+) -> Spec:
     if log_probs.dtype not in (dtypes.float32, dtypes.float64):
-        raise NotImplementedError(f'"ctc_loss_cpu" not implemented for \'{title(log_probs.dtype)}\'')
+        raise NotImplementedError(f"\"ctc_loss_cpu\" not implemented for '{title(log_probs.dtype)}'")
     if not 0 <= blank < log_probs.shape[2]:
         raise RuntimeError("blank must be in label range")
     batch = log_probs.shape[1]
-    found = [len(g) for g in lengths] if lengths is not None else [s.numel for s in (input_lengths, target_lengths) if s is not None]
+    found = (
+        [len(g) for g in lengths]
+        if lengths is not None
+        else [s.numel for s in (input_lengths, target_lengths) if s is not None]
+    )
     for name, size in zip(("input_lengths", "target_lengths"), found, strict=False):
         if size != batch:
             raise RuntimeError(f"{name} must be of size batch_size")
@@ -27,10 +38,18 @@ def _ctc_spec(log_probs: Spec, targets: Spec, blank: int, lengths: tuple | None,
 
 
 class Alignment:
-    """What the two passes over the frames need: the targets with blanks between, lengths, and which steps skip a blank."""
+    """What both passes over the frames need: the targets with blanks between, lengths, which steps skip a blank."""
 
-    def __init__(self, xp: Any, log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int,
-                 lengths: tuple | None) -> None:
+    def __init__(
+        self,
+        xp: Any,
+        log_probs: Any,
+        targets: Any,
+        input_lengths: Any,
+        target_lengths: Any,
+        blank: int,
+        lengths: tuple | None,
+    ) -> None:
         frames, batch, classes = log_probs.shape
         if lengths is not None:
             input_lengths, target_lengths = (xp.asarray(g, "int64") for g in lengths)
@@ -38,7 +57,7 @@ class Alignment:
         if xp.host:
             check_lengths(targets, self.input_lengths, self.target_lengths, frames)
         targets = targets.astype("int64")
-        if targets.ndim == 1:                                  # all sequences one after the other
+        if targets.ndim == 1:  # all sequences one after the other
             longest = int(self.target_lengths.max()) if xp.host and batch else targets.shape[0]
             starts = xp.cumsum(self.target_lengths) - self.target_lengths
             place = xp.minimum(starts[:, None] + xp.arange(longest), max(targets.shape[0] - 1, 0))
@@ -49,20 +68,31 @@ class Alignment:
             raise IndexError(f"Target {targets[(targets < 0) | (targets >= classes)][0]} is out of bounds.")
         width = 2 * targets.shape[1] + 1
         between = xp.full(targets.shape, blank, "int64")
-        self.labels = xp.concatenate((xp.stack((between, targets), 2).reshape(batch, width - 1), between[:, :1] if width > 1 else
-                                      xp.full((batch, 1), blank, "int64")), axis=1)
-        differs = xp.concatenate((xp.zeros((batch, min(2, width)), bool), self.labels[:, 2:] != self.labels[:, :-2]), axis=1)
+        self.labels = xp.concatenate(
+            (
+                xp.stack((between, targets), 2).reshape(batch, width - 1),
+                between[:, :1] if width > 1 else xp.full((batch, 1), blank, "int64"),
+            ),
+            axis=1,
+        )
+        differs = xp.concatenate(
+            (xp.zeros((batch, min(2, width)), bool), self.labels[:, 2:] != self.labels[:, :-2]), axis=1
+        )
         self.skips = differs & (self.labels != blank)
-        self.ends = (xp.arange(width) == 2 * self.target_lengths[:, None]) | \
-            (xp.arange(width) == 2 * self.target_lengths[:, None] - 1)
+        self.ends = (xp.arange(width) == 2 * self.target_lengths[:, None]) | (
+            xp.arange(width) == 2 * self.target_lengths[:, None] - 1
+        )
         self.nothing = xp.asarray(-xp.inf, log_probs.dtype)
         self.emitted = xp.take_along_axis(log_probs, xp.broadcast_to(self.labels, (frames, batch, width)), 2)
 
     def shifted(self, xp: Any, x: Any, by: int) -> Any:
         """`x` moved by some states, to the right if `by` is positive; -inf comes in."""
         fill = xp.full((x.shape[0], min(abs(by), x.shape[1])), self.nothing, x.dtype)
-        return xp.concatenate((fill, x[:, :-by]), axis=1)[:, :x.shape[1]] if by > 0 else \
-            xp.concatenate((x[:, -by:], fill), axis=1)[:, :x.shape[1]]
+        return (
+            xp.concatenate((fill, x[:, :-by]), axis=1)[:, : x.shape[1]]
+            if by > 0
+            else xp.concatenate((x[:, -by:], fill), axis=1)[:, : x.shape[1]]
+        )
 
     def joined(self, xp: Any, stay: Any, step: Any, skip: Any) -> Any:
         """log(exp(stay) + exp(step) + exp(skip))."""
@@ -73,7 +103,7 @@ class Alignment:
     def forward(self, xp: Any) -> tuple[list, Any]:
         """log-likelihood of the states after each frame, and minus that of the whole, per sequence."""
         frames, _, width = self.emitted.shape
-        alpha = xp.where(xp.arange(width) == 0, 0, xp.full(self.labels.shape, self.nothing))     # before the first frame
+        alpha = xp.where(xp.arange(width) == 0, 0, xp.full(self.labels.shape, self.nothing))  # before the first frame
         alpha = alpha.astype(self.emitted.dtype)
         passed = []
         for t in range(frames):
@@ -98,7 +128,11 @@ class Alignment:
             skip = self.shifted(xp, xp.where(self.skips, beta, self.nothing), -2)
             onward = self.joined(xp, beta, self.shifted(xp, beta, -1), skip) + self.emitted[t]
             last = xp.where(self.ends, self.emitted[t], self.nothing)
-            beta = xp.where((t == self.input_lengths - 1)[:, None], last, xp.where((t < self.input_lengths)[:, None], onward, self.nothing))
+            beta = xp.where(
+                (t == self.input_lengths - 1)[:, None],
+                last,
+                xp.where((t < self.input_lengths)[:, None], onward, self.nothing),
+            )
             following.append(beta)
         return following[::-1]
 
@@ -110,21 +144,43 @@ def check_lengths(targets: Any, input_lengths: Any, target_lengths: Any, frames:
         if lengths.size and lengths.min() < 0:
             raise RuntimeError(f"Expected {name} to have value at least 0, but got value {lengths.min()} {where}")
     if input_lengths.size and input_lengths.max() > frames:
-        raise RuntimeError(f"Expected input_lengths to have value at most {frames}, but got value {input_lengths.max()} {where}")
+        raise RuntimeError(
+            f"Expected input_lengths to have value at most {frames}, but got value {input_lengths.max()} {where}"
+        )
     if targets.ndim == 1:
         if targets.shape[0] != target_lengths.sum():
-            raise RuntimeError(f"Expected tensor to have size {target_lengths.sum()} at dimension 0, but got size {targets.shape[0]} "
-                               f"for argument #2 'targets' {where}")
+            raise RuntimeError(
+                f"Expected tensor to have size {target_lengths.sum()} at dimension 0, but got size {targets.shape[0]} "
+                f"for argument #2 'targets' {where}"
+            )
     elif target_lengths.size and target_lengths.max() > targets.shape[1]:
-        raise RuntimeError(f"Expected tensor to have size at least {target_lengths.max()} at dimension 1, but got size "
-                           f"{targets.shape[1]} for argument #2 'targets' {where}")
+        raise RuntimeError(
+            f"Expected tensor to have size at least {target_lengths.max()} at dimension 1, but got size "
+            f"{targets.shape[1]} for argument #2 'targets' {where}"
+        )
 
 
-@op(_ctc_spec, api="", checks=True, shown="CtcLoss", cases=[(*EXAMPLE, None, None, 0, False, False, ((5, 4), (2, 1)))],
-    grad=lambda g, log_probs, targets, input_lengths, target_lengths, blank, zero_infinity, shared, lengths: _ctc_backward(
-        g, log_probs, targets, input_lengths, target_lengths, blank, zero_infinity, shared, lengths))
-def _ctc(xp, log_probs: T, targets: T, input_lengths: T = None, target_lengths: T = None, blank=0, zero_infinity=False,
-         shared=False, lengths=None):
+@op(
+    _ctc_spec,
+    api="",
+    checks=True,
+    shown="CtcLoss",
+    cases=[(*EXAMPLE, None, None, 0, False, False, ((5, 4), (2, 1)))],
+    grad=lambda g, log_probs, targets, input_lengths, target_lengths, blank, zero_infinity, shared, lengths: (
+        _ctc_backward(g, log_probs, targets, input_lengths, target_lengths, blank, zero_infinity, shared, lengths)
+    ),
+)
+def _ctc(
+    xp,
+    log_probs: T,
+    targets: T,
+    input_lengths: T = None,
+    target_lengths: T = None,
+    blank=0,
+    zero_infinity=False,
+    shared=False,
+    lengths=None,
+):
     """-log P(targets) of each sequence; divided by its length if `shared`."""
     lattice = Alignment(xp, log_probs, targets, input_lengths, target_lengths, blank, lengths)
     loss = lattice.forward(xp)[1]
@@ -134,14 +190,23 @@ def _ctc(xp, log_probs: T, targets: T, input_lengths: T = None, target_lengths: 
     return loss.astype(log_probs.dtype)
 
 
-@op(lambda log_probs: log_probs.like(), api="",
-    cases=[(S(2), *EXAMPLE, None, None, 0, False, False, ((5, 4), (2, 1)))])
-def _ctc_backward(xp, input: T, log_probs: T, targets: T, input_lengths: T = None, target_lengths: T = None, blank=0,
-                  zero_infinity=False, shared=False, lengths=None):
+@op(lambda log_probs: log_probs.like(), api="", cases=[(S(2), *EXAMPLE, None, None, 0, False, False, ((5, 4), (2, 1)))])
+def _ctc_backward(
+    xp,
+    input: T,
+    log_probs: T,
+    targets: T,
+    input_lengths: T = None,
+    target_lengths: T = None,
+    blank=0,
+    zero_infinity=False,
+    shared=False,
+    lengths=None,
+):
     """The gradient of ctc_loss for `log_probs` that come out of log_softmax: probability minus expected occupancy.
 
-    That is PyTorch's convention: it differs from the plain derivative by a multiple of exp(log_probs), which the gradient
-    of log_softmax takes to zero. It is not differentiable again, as in PyTorch.
+    That is PyTorch's convention: it differs from the plain derivative by a multiple of exp(log_probs), which the
+    gradient of log_softmax takes to zero. It is not differentiable again, as in PyTorch.
     """
     lattice = Alignment(xp, log_probs, targets, input_lengths, target_lengths, blank, lengths)
     passed, loss = lattice.forward(xp)
@@ -159,7 +224,9 @@ def _ctc_backward(xp, input: T, log_probs: T, targets: T, input_lengths: T = Non
     return xp.where(inside[:, :, None], slope, 0).astype(log_probs.dtype)
 
 
-@composite("nn.functional", cases=[(S(5, 2, 4, low=-2, high=-0.5), S(2, 2, dtype="int64", low=1, high=4), (5, 4), (2, 1))])
+@composite(
+    "nn.functional", cases=[(S(5, 2, 4, low=-2, high=-0.5), S(2, 2, dtype="int64", low=1, high=4), (5, 4), (2, 1))]
+)
 def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean", zero_infinity=False):
     """-log P(targets), summed over all alignments: log_probs (T, N, C), targets (N, S) or all in a row, lengths (N).
 

@@ -1,4 +1,5 @@
 """Tables of vectors: rows looked up by index, alone or summed in bags."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -14,8 +15,10 @@ ROWS, WHICH = S(5, 3), S(2, 4, dtype="int64", high=5)
 def check_indices(name: str, indices: Spec) -> None:
     """Raises PyTorch's error unless `indices` holds int64 or int32."""
     if indices.dtype not in (dtypes.int64, dtypes.int32):
-        raise RuntimeError(f"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but "
-                           f"got torch.{title(indices.dtype)}Tensor instead (while checking arguments for {name})")
+        raise RuntimeError(
+            f"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but "
+            f"got torch.{title(indices.dtype)}Tensor instead (while checking arguments for {name})"
+        )
 
 
 def _looked_up(weight: Spec, indices: Spec) -> Spec:
@@ -28,15 +31,26 @@ def _looked_up(weight: Spec, indices: Spec) -> Spec:
 def in_range(xp: Any, indices: Any, rows: int) -> None:
     """Raises PyTorch's IndexError for an index that is no row, where values can be looked at."""
     if xp.host and indices.size:
-        unsigned = "uint64" if indices.dtype == "int64" else "uint32"        # negative ones become the largest
+        unsigned = "uint64" if indices.dtype == "int64" else "uint32"  # negative ones become the largest
         if xp.maximum.reduce(indices.ravel().view(unsigned)) >= rows:
             raise IndexError("index out of range in self")
 
 
-@op(_looked_up, api="torch", checks=True, cases=[(ROWS, WHICH), (ROWS, WHICH, 1)],
-    grad=dict(weight=lambda g, weight_spec, indices, padding_idx, scale_grad_by_freq: _scattered_rows(
-        g, indices, weight_spec.shape[0], padding_idx, scale_grad_by_freq)),
-    wrong=[((S(3), WHICH), RuntimeError, "'weight' must be 2-D"), ((ROWS, S(2)), RuntimeError, "scalar types: Long, Int")])
+@op(
+    _looked_up,
+    api="torch",
+    checks=True,
+    cases=[(ROWS, WHICH), (ROWS, WHICH, 1)],
+    grad=dict(
+        weight=lambda g, weight_spec, indices, padding_idx, scale_grad_by_freq: _scattered_rows(
+            g, indices, weight_spec.shape[0], padding_idx, scale_grad_by_freq
+        )
+    ),
+    wrong=[
+        ((S(3), WHICH), RuntimeError, "'weight' must be 2-D"),
+        ((ROWS, S(2)), RuntimeError, "scalar types: Long, Int"),
+    ],
+)
 def embedding(xp, weight: T, indices: T, padding_idx=-1, scale_grad_by_freq=False, sparse=False):
     """The rows of `weight` (V, D) at `indices` (...): (..., D). Row `padding_idx` gets no gradient.
 
@@ -57,10 +71,14 @@ def _factors(xp: Any, flat: Any, rows: int, padding_idx: int, scale_grad_by_freq
     return factor
 
 
-@op(lambda input, indices, rows: input.like((rows, input.shape[-1])), api="", cases=[(S(2, 4, 3), WHICH, 5, 1, True)],
-    grad=lambda g, indices, padding_idx, scale_grad_by_freq: _taken_rows(g, indices, padding_idx, scale_grad_by_freq))
+@op(
+    lambda input, indices, rows: input.like((rows, input.shape[-1])),
+    api="",
+    cases=[(S(2, 4, 3), WHICH, 5, 1, True)],
+    grad=lambda g, indices, padding_idx, scale_grad_by_freq: _taken_rows(g, indices, padding_idx, scale_grad_by_freq),
+)
 def _scattered_rows(xp, input: T, indices: T, rows, padding_idx=-1, scale_grad_by_freq=False):
-    """A table of `rows` rows to which each vector of `input` (..., D) is added at its index: the gradient of embedding."""
+    """A table of `rows` rows, each vector of `input` (..., D) added at its index: the gradient of embedding."""
     flat, values = indices.reshape(-1), input.reshape(-1, input.shape[-1])
     factor = _factors(xp, flat, rows, padding_idx, scale_grad_by_freq, input.dtype)
     if factor is not None:
@@ -76,7 +94,7 @@ def add_rows(xp: Any, values: Any, flat: Any, rows: int) -> Any:
     if not flat.size:
         return out
     if rows * flat.size <= 1 << 16:
-        hot = xp.zeros((flat.size, rows), values.dtype)       # for small tables one product beats sorting
+        hot = xp.zeros((flat.size, rows), values.dtype)  # for small tables one product beats sorting
         hot[xp.arange(flat.size), flat] = 1
         return hot.T.dot(values)
     order = xp.argsort(flat, kind="stable")
@@ -86,9 +104,16 @@ def add_rows(xp: Any, values: Any, flat: Any, rows: int) -> Any:
     return out
 
 
-@op(lambda weight, indices: weight.like((*indices.shape, weight.shape[1])), api="", cases=[(ROWS, WHICH, 1, True)],
-    grad=dict(weight=lambda g, weight_spec, indices, padding_idx, scale_grad_by_freq: _scattered_rows(
-        g, indices, weight_spec.shape[0], padding_idx, scale_grad_by_freq)))
+@op(
+    lambda weight, indices: weight.like((*indices.shape, weight.shape[1])),
+    api="",
+    cases=[(ROWS, WHICH, 1, True)],
+    grad=dict(
+        weight=lambda g, weight_spec, indices, padding_idx, scale_grad_by_freq: _scattered_rows(
+            g, indices, weight_spec.shape[0], padding_idx, scale_grad_by_freq
+        )
+    ),
+)
 def _taken_rows(xp, weight: T, indices: T, padding_idx=-1, scale_grad_by_freq=False):
     """The rows of `weight` at `indices`, times what embedding's gradient multiplies them by."""
     flat = indices.reshape(-1)
@@ -132,7 +157,9 @@ def padding_row(padding_idx: int | None, rows: int) -> int:
 
 
 @composite("", alias="nn.functional.embedding", cases=[(WHICH, ROWS), (WHICH, ROWS, 1)])
-def _functional_embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False):
+def _functional_embedding(
+    input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False
+):
     """The rows of `weight` (V, D) at the indices `input` (...): (..., D). Row `padding_idx` gets no gradient.
 
     Rows looked up that have a norm above `max_norm` are first brought down to it, in place. Raises IndexError for an

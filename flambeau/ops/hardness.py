@@ -1,4 +1,5 @@
-"""Activations made of straight pieces: hardtanh and relu6, hardsigmoid, hardswish, the shrinking ones, threshold, prelu."""
+"""Activations made of straight pieces: hardtanh and relu6, hardsigmoid, hardswish, shrinking, threshold, prelu."""
+
 from __future__ import annotations
 
 from .. import dtypes
@@ -18,16 +19,26 @@ def _no_gradient(g, other_spec: Spec):
 
 # ---- hardtanh, relu6
 
-@op(no_bool("Bool inputs not supported for hardtanh"), api="", shown="Hardtanh", cases=[(WIDE, -1.0, 2.0)],
-    grad=lambda g, input, min_val, max_val: _inside(g, input, min_val, max_val))
+
+@op(
+    no_bool("Bool inputs not supported for hardtanh"),
+    api="",
+    shown="Hardtanh",
+    cases=[(WIDE, -1.0, 2.0)],
+    grad=lambda g, input, min_val, max_val: _inside(g, input, min_val, max_val),
+)
 def _hardtanh(xp, input: T, min_val=-1.0, max_val=1.0):
     """The nearest number to x in min_val to max_val."""
     out = xp.minimum(xp.maximum(input, min_val), max_val)
     return out if input.dtype.kind in "fV" else out.astype(input.dtype)
 
 
-@op(broadcast, api="", cases=[(S(2, 3), WIDE, -1.0, 2.0)],
-    grad=dict(input=lambda g, other, low, high: _inside(g, other, low, high), other=_no_gradient))
+@op(
+    broadcast,
+    api="",
+    cases=[(S(2, 3), WIDE, -1.0, 2.0)],
+    grad=dict(input=lambda g, other, low, high: _inside(g, other, low, high), other=_no_gradient),
+)
 def _inside(xp, input: T, other: T, low=-1.0, high=1.0):
     """`input` where `other` lies between `low` and `high`, else 0."""
     return input * ((other > low) & (other < high))
@@ -40,7 +51,11 @@ def _check_range(input, min_val, max_val):
         raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
 
 
-@composite("nn.functional", cases=[(WIDE,), (WIDE, -0.5, 2.0)], wrong=[((WIDE, 2.0, 1.0), ValueError, "min_val cannot be greater")])
+@composite(
+    "nn.functional",
+    cases=[(WIDE,), (WIDE, -0.5, 2.0)],
+    wrong=[((WIDE, 2.0, 1.0), ValueError, "min_val cannot be greater")],
+)
 def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """The nearest number to x in min_val to max_val."""
     _check_range(input, min_val, max_val)
@@ -61,6 +76,7 @@ def relu6(input, inplace=False):
 
 # ---- hardsigmoid, hardswish
 
+
 @op(floating("hardsigmoid_cpu"), api="", shown="Hardsigmoid", grad=lambda g, input: _inside(g / 6, input, -3.0, 3.0))
 def _hardsigmoid(xp, input: T):
     """min(max(x + 3, 0), 6) / 6."""
@@ -79,9 +95,15 @@ def _hardswish(xp, input: T):
     return input * xp.minimum(xp.maximum(input + 3, 0), 6) / 6
 
 
-@op(broadcast, api="", cases=[(S(2, 3), WIDE)],
-    grad=dict(input=lambda g, other: _hardswish_backward(g, other),
-              other=lambda g, input, other: _inside(g * input / 3, other, -3.0, 3.0)))
+@op(
+    broadcast,
+    api="",
+    cases=[(S(2, 3), WIDE)],
+    grad=dict(
+        input=lambda g, other: _hardswish_backward(g, other),
+        other=lambda g, input, other: _inside(g * input / 3, other, -3.0, 3.0),
+    ),
+)
 def _hardswish_backward(xp, input: T, other: T):
     """`input` times the slope of hardswish at `other`."""
     return input * xp.where(other <= -3, 0, xp.where(other < 3, other / 3 + 0.5, 1)).astype(input.dtype)
@@ -95,22 +117,36 @@ def hardswish(input, inplace=False):
 
 # ---- shrinking
 
-@op(floating("hardshrink_cpu"), api="torch method nn.functional", cases=[(WIDE,), (WIDE, 1.5)],
-    grad=lambda g, input, lambd: _outside(g, input, lambd))
+
+@op(
+    floating("hardshrink_cpu"),
+    api="torch method nn.functional",
+    cases=[(WIDE,), (WIDE, 1.5)],
+    grad=lambda g, input, lambd: _outside(g, input, lambd),
+)
 def hardshrink(xp, input: T, lambd=0.5):
     """x where |x| is above `lambd`, else 0."""
     return xp.where(xp.abs(input) <= lambd, xp.zeros_like(input), input)
 
 
-@op(broadcast, api="", cases=[(S(2, 3), WIDE, 1.5)],
-    grad=dict(input=lambda g, other, lambd: _outside(g, other, lambd), other=_no_gradient))
+@op(
+    broadcast,
+    api="",
+    cases=[(S(2, 3), WIDE, 1.5)],
+    grad=dict(input=lambda g, other, lambd: _outside(g, other, lambd), other=_no_gradient),
+)
 def _outside(xp, input: T, other: T, lambd=0.5):
     """`input` where |other| is above `lambd`, else 0."""
     return input * (xp.abs(other) > lambd)
 
 
-@op(floating("softshrink_check"), api="", shown="Softshrink", cases=[(WIDE, 1.5)],
-    grad=lambda g, input, lambd: _outside(g, input, lambd))
+@op(
+    floating("softshrink_check"),
+    api="",
+    shown="Softshrink",
+    cases=[(WIDE, 1.5)],
+    grad=lambda g, input, lambd: _outside(g, input, lambd),
+)
 def _softshrink(xp, input: T, lambd=0.5):
     """x brought `lambd` nearer to 0, or 0."""
     return input - xp.minimum(xp.maximum(input, -lambd), lambd)
@@ -120,7 +156,9 @@ def _softshrink(xp, input: T, lambd=0.5):
 def softshrink(input, lambd=0.5):
     """x brought `lambd` nearer to 0; 0 where |x| is less."""
     if lambd < 0:
-        raise RuntimeError(f"lambda must be in range [0, 3.40282e+38] for input dtype {title(input.dtype)}, but found {lambd:g}")
+        raise RuntimeError(
+            f"lambda must be in range [0, 3.40282e+38] for input dtype {title(input.dtype)}, but found {lambd:g}"
+        )
     return _softshrink(input, lambd)
 
 
@@ -132,21 +170,31 @@ def tanhshrink(input):
 
 # ---- threshold
 
+
 def _threshold_spec(input: Spec) -> Spec:
     if input.dtype is dtypes.bool_ or input.is_complex:
-        raise NotImplementedError(f'"threshold_cpu" not implemented for \'{title(input.dtype)}\'')
+        raise NotImplementedError(f"\"threshold_cpu\" not implemented for '{title(input.dtype)}'")
     return input.like()
 
 
-@op(_threshold_spec, api="", shown="Threshold", cases=[(WIDE, 1.5, 2.0)],
-    grad=lambda g, input, threshold: _above(g, input, threshold))
+@op(
+    _threshold_spec,
+    api="",
+    shown="Threshold",
+    cases=[(WIDE, 1.5, 2.0)],
+    grad=lambda g, input, threshold: _above(g, input, threshold),
+)
 def _threshold(xp, input: T, threshold=0.0, value=0.0):
     """x where it is above `threshold`, else `value`."""
     return xp.where(input <= threshold, xp.asarray(value).astype(input.dtype), input)
 
 
-@op(broadcast, api="", cases=[(S(2, 3), WIDE, 1.5)],
-    grad=dict(input=lambda g, other, threshold: _above(g, other, threshold), other=_no_gradient))
+@op(
+    broadcast,
+    api="",
+    cases=[(S(2, 3), WIDE, 1.5)],
+    grad=dict(input=lambda g, other, threshold: _above(g, other, threshold), other=_no_gradient),
+)
 def _above(xp, input: T, other: T, threshold=0.0):
     """`input` where `other` is above `threshold`, else 0."""
     return input * (other > threshold)
@@ -166,13 +214,19 @@ def threshold_(input, threshold, value):
 
 # ---- slopes that are learnt
 
+
 def _prelu_to_input(g, input, weight):
     above = relu_backward(g, input)
     return above + (g - above) * weight
 
 
-@op(lambda input, weight: broadcast(input, weight), api="", shown="PreluKernel", cases=[(WIDE, S(3))],
-    grad=dict(input=_prelu_to_input, weight=lambda g, input: (g - relu_backward(g, input)) * input))
+@op(
+    lambda input, weight: broadcast(input, weight),
+    api="",
+    shown="PreluKernel",
+    cases=[(WIDE, S(3))],
+    grad=dict(input=_prelu_to_input, weight=lambda g, input: (g - relu_backward(g, input)) * input),
+)
 def _prelu(xp, input: T, weight: T):
     """x above zero, `weight * x` below."""
     return xp.maximum(input, 0) + weight * xp.minimum(input, 0)
@@ -180,7 +234,7 @@ def _prelu(xp, input: T, weight: T):
 
 @composite("torch method nn.functional", cases=[(WIDE, S(3)), (WIDE, S(1))])
 def prelu(input, weight):
-    """x above zero, `weight * x` below; one weight, or one for each channel (dimension 1). He et al., arXiv 1502.01852."""
+    """x above zero, `weight * x` below; one weight, or one a channel (dimension 1). He et al., arXiv 1502.01852."""
     if weight.dtype is not input.dtype:
         raise RuntimeError(f"prelu: Type promoting not supported. Got {title(input.dtype)} and {title(weight.dtype)}")
     floating("prelu_cpu")(getattr(input, "_node", input).spec)
@@ -192,8 +246,10 @@ def prelu(input, weight):
             raise RuntimeError("Not allow zero-dim input tensor.")
         channels = input.shape[1] if input.ndim > 1 else 1
         if channels != count:
-            raise RuntimeError(f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {count} and "
-                               f"channel size = {channels}.")
+            raise RuntimeError(
+                f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {count} and "
+                f"channel size = {channels}."
+            )
         if input.ndim > 2:
             weight = weight.reshape((count,) + (1,) * (input.ndim - 2))
     elif weight.ndim and input.ndim == 0:

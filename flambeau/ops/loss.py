@@ -1,4 +1,5 @@
 """Losses between numbers: squared, absolute, Huber's, and those of Poisson and Gaussian likelihoods and divergences."""
+
 from __future__ import annotations
 
 import math
@@ -28,11 +29,13 @@ PAIR = (S(2, 3), S(2, 3))
 
 def _pointwise(kernel: str):
     """A rule: two float operands, broadcast, then reduced."""
+
     def rule(input: Spec, target: Spec, reduction: str) -> Spec:
         out = broadcast(input, target)
         check_reduction(reduction)
         need_floating(kernel, out)
         return reduced_spec(out, reduction)
+
     return rule
 
 
@@ -42,7 +45,7 @@ def both(input: Any, target: Any) -> int:
 
 
 def weighted(values: Any, input: Any, weight: Any, reduction: str, divide: bool) -> Any:
-    """`values` times `weight`, reduced; the mean divides by the sum of the weights if `divide`, else by their number."""
+    """`values` times `weight`, reduced; the mean divides by the weights' sum if `divide`, else by their number."""
     if size_of(weight) != size_of(input):
         raise ValueError("Weights and input must have the same size.")
     values = values * weight
@@ -51,9 +54,18 @@ def weighted(values: Any, input: Any, weight: Any, reduction: str, divide: bool)
 
 # ---- squared error
 
-@op(_pointwise("mse_cpu"), promote="input target", api="", shown="MseLoss", cases=[(*PAIR, "mean"), (*PAIR, "none")],
-    grad=dict(input=lambda g, input, target, reduction: _mse_backward(g, input, target, reduction),
-              target=lambda g, input, target, reduction: _mse_backward(g, target, input, reduction)))
+
+@op(
+    _pointwise("mse_cpu"),
+    promote="input target",
+    api="",
+    shown="MseLoss",
+    cases=[(*PAIR, "mean"), (*PAIR, "none")],
+    grad=dict(
+        input=lambda g, input, target, reduction: _mse_backward(g, input, target, reduction),
+        target=lambda g, input, target, reduction: _mse_backward(g, target, input, reduction),
+    ),
+)
 def _mse_loss(xp, input: T, target: T, reduction="mean"):
     """(input - target) ** 2, each, summed or averaged."""
     d = input - target
@@ -69,10 +81,16 @@ def _mse_second(g, input, other, target, reduction):
     return g * input * (2 / max(1, n) if reduction == "mean" else 2)
 
 
-@op(lambda input, other, target: input.like(broadcast_shapes(other.shape, target.shape)), api="",
+@op(
+    lambda input, other, target: input.like(broadcast_shapes(other.shape, target.shape)),
+    api="",
     cases=[(S(), *PAIR, "mean"), (*PAIR, S(2, 3), "none")],
-    grad=dict(input=_mse_to_g, other=_mse_second, target=lambda g, input, other, target, reduction: -_mse_second(
-        g, input, other, target, reduction)))
+    grad=dict(
+        input=_mse_to_g,
+        other=_mse_second,
+        target=lambda g, input, other, target, reduction: -_mse_second(g, input, other, target, reduction),
+    ),
+)
 def _mse_backward(xp, input: T, other: T, target: T, reduction="mean"):
     """The gradient of the squared error with respect to `other`."""
     d = other - target
@@ -92,6 +110,7 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
 
 # ---- absolute error
 
+
 def _absolute(kind: Kind) -> str:
     return {"none": "Abs", "mean": "Mean", "sum": "Sum"}[kind.env["reduction"]]
 
@@ -99,14 +118,28 @@ def _absolute(kind: Kind) -> str:
 def _l1_spec(input: Spec, target: Spec, reduction: str) -> Spec:
     out = broadcast(input, target)
     if out.dtype is dtypes.bool_:
-        raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
-                           "`logical_xor()` operator instead.")
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+            "`logical_xor()` operator instead."
+        )
     return reduced_spec(out, reduction)
 
 
-@op(_l1_spec, promote="input target", api="", shown=_absolute, cases=[(*PAIR, "mean"), (*PAIR, "none")],
-    grad=dict(input=lambda g, input, target, reduction: shared_out(g, both(input, target), reduction) * (input - target).sign(),
-              target=lambda g, input, target, reduction: shared_out(g, both(input, target), reduction) * (target - input).sign()))
+@op(
+    _l1_spec,
+    promote="input target",
+    api="",
+    shown=_absolute,
+    cases=[(*PAIR, "mean"), (*PAIR, "none")],
+    grad=dict(
+        input=lambda g, input, target, reduction: (
+            shared_out(g, both(input, target), reduction) * (input - target).sign()
+        ),
+        target=lambda g, input, target, reduction: (
+            shared_out(g, both(input, target), reduction) * (target - input).sign()
+        ),
+    ),
+)
 def _l1_loss(xp, input: T, target: T, reduction="mean"):
     """|input - target|, each, summed or averaged."""
     return reduced(xp, xp.abs(input - target), reduction)
@@ -128,6 +161,7 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
 
 # ---- Huber's, which is squared near zero and absolute beyond
 
+
 def _huber_grad(g, input, target, reduction, delta, scale):
     return shared_out(g, both(input, target), reduction) * (_hardtanh(input - target, -delta, delta) * scale)
 
@@ -139,10 +173,17 @@ def _huber_spec(input: Spec, target: Spec, reduction: str, scale: Any, kernel: s
     return reduced_spec(out, reduction)
 
 
-@op(_huber_spec, promote="input target", api="", cases=[(*PAIR, "mean", 0.5, 2.0), (*PAIR, "none", 0.1, 1.0)],
+@op(
+    _huber_spec,
+    promote="input target",
+    api="",
+    cases=[(*PAIR, "mean", 0.5, 2.0), (*PAIR, "none", 0.1, 1.0)],
     shown=lambda kind: "SmoothL1Loss" if kind.env["kernel"].startswith("smooth") else "HuberLoss",
-    grad=dict(input=_huber_grad, target=lambda g, input, target, reduction, delta, scale: _huber_grad(
-        g, target, input, reduction, delta, scale)))
+    grad=dict(
+        input=_huber_grad,
+        target=lambda g, input, target, reduction, delta, scale: _huber_grad(g, target, input, reduction, delta, scale),
+    ),
+)
 def _huber_loss(xp, input: T, target: T, reduction="mean", delta=1.0, scale=1.0, kernel="huber_cpu"):
     """scale * (d * d / 2 where d = |input - target| is below delta, else delta * (d - delta / 2)), reduced."""
     d = xp.abs(input - target)
@@ -152,7 +193,7 @@ def _huber_loss(xp, input: T, target: T, reduction="mean", delta=1.0, scale=1.0,
 
 @composite("nn.functional", cases=[(*PAIR, {"delta": 0.2})])
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
-    """d * d / 2 where d = |input - target| is below delta, else delta * (d - delta / 2). Huber, Ann. Math. Stat. 1964."""
+    """d * d / 2 where d = |input - target| is below delta, else delta * (d - delta / 2). Huber, 1964."""
     check_reduction(reduction)
     warn_sizes(input, target)
     if delta <= 0:
@@ -177,6 +218,7 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
 
 # ---- likelihoods and divergences
 
+
 def _kl_spec(input: Spec, target: Spec, reduction: str) -> Spec:
     for s in (input, target):
         if s.is_complex:
@@ -195,25 +237,40 @@ def _kl_to_target(g, input, target, reduction, log_target):
     return g * (target.exp() * (target - input + 1) if log_target else target.log() + 1 - input)
 
 
-@op(_kl_spec, promote="input target", api="", grad=dict(input=_kl_to_input, target=_kl_to_target),
-    shown=lambda kind: {"none": "Mul" if kind.env["log_target"] else "Sub", "mean": "Mean", "sum": "Sum"}[kind.env["reduction"]],
-    cases=[(*PAIR, "mean", False), (*PAIR, "none", True)])
+@op(
+    _kl_spec,
+    promote="input target",
+    api="",
+    grad=dict(input=_kl_to_input, target=_kl_to_target),
+    shown=lambda kind: {"none": "Mul" if kind.env["log_target"] else "Sub", "mean": "Mean", "sum": "Sum"}[
+        kind.env["reduction"]
+    ],
+    cases=[(*PAIR, "mean", False), (*PAIR, "none", True)],
+)
 def _kl_div(xp, input: T, target: T, reduction="mean", log_target=False):
     """target * (log(target) - input), 0 where target is 0; `log_target` says that target is a logarithm already."""
-    return reduced(xp, xp.exp(target) * (target - input) if log_target else xp.special.xlogy(target, target) - target * input,
-                   reduction)
+    return reduced(
+        xp,
+        xp.exp(target) * (target - input) if log_target else xp.special.xlogy(target, target) - target * input,
+        reduction,
+    )
 
 
 @composite("nn.functional", cases=[(*PAIR, {"reduction": "batchmean"})])
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
-    """target * (log(target) - input), the terms of a divergence from the distribution exp(input); "batchmean" is what it
-    is: their sum divided by the number of rows."""
+    """target * (log(target) - input): the terms of the divergence of exp(input) from target.
+
+    "batchmean", their sum divided by the number of rows, is the divergence; `log_target`: target is a logarithm.
+    """
     if size_average is not None or reduce is not None:
         reduction = legacy(size_average, reduce, reduction)
     if reduction == "mean":
-        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' "
-                      "divides only by the batch size, and aligns with the KL div math definition.'mean' will be changed to "
-                      "behave the same as 'batchmean' in the next major release.", stacklevel=2)
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' "
+            "divides only by the batch size, and aligns with the KL div math definition.'mean' will be changed to "
+            "behave the same as 'batchmean' in the next major release.",
+            stacklevel=2,
+        )
     if reduction == "batchmean":
         summed = _kl_div(input, target, "sum", log_target)
         return summed / input.shape[0] if input.ndim else summed
@@ -221,8 +278,9 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
 
 
 @composite("nn.functional", cases=[(*PAIR, {"full": True}), (*PAIR, {"log_input": False})])
-def poisson_nll_loss(input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None,
-                     reduction="mean"):
+def poisson_nll_loss(
+    input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None, reduction="mean"
+):
     """exp(input) - target * input, or without `log_input` input - target * log(input + eps); `full` adds Stirling's
     approximation of log(target!) for targets above 1."""
     if size_average is not None or reduce is not None:
@@ -254,7 +312,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
         elif not (len(size) == len(own) and size[:-1] == own[:-1] and own[-1] == 1) and broadcastless(size, own):
             raise ValueError("var is of incorrect size")
     check_reduction(reduction)
-    var = var.detach().clamp(min=eps) + (var - var.detach())    # the bound is not differentiated
+    var = var.detach().clamp(min=eps) + (var - var.detach())  # the bound is not differentiated
     loss = 0.5 * (var.log() + (input - target) ** 2 / var)
     if full:
         loss = loss + 0.5 * math.log(2 * math.pi)

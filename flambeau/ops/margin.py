@@ -1,4 +1,5 @@
 """Losses that ask for a margin: between classes, pairs, triplets."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -31,8 +32,10 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
         reduction = legacy(size_average, reduce, reduction)
     check_reduction(reduction)
     if not input1.ndim == input2.ndim == target.ndim:
-        raise RuntimeError("margin_ranking_loss : All input tensors should have same dimension but got sizes: "
-                           f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} ")
+        raise RuntimeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
+        )
     return finish(relu(-target * (input1 - input2) + margin), reduction)
 
 
@@ -45,8 +48,10 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
     if target.ndim > 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if not input1.ndim == input2.ndim == target.ndim + 1:
-        raise RuntimeError(f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found inputs with sizes "
-                           f"{list(size_of(input1))} and {list(size_of(input2))}.")
+        raise RuntimeError(
+            f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found inputs with sizes "
+            f"{list(size_of(input1))} and {list(size_of(input2))}."
+        )
     tiny = 1e-12
     norms = ((input1 * input1).sum(-1) + tiny) * ((input2 * input2).sum(-1) + tiny)
     cosine = (input1 * input2).sum(-1) / norms.sqrt()
@@ -63,18 +68,22 @@ def _check_triplet(anchor: Any, positive: Any, negative: Any, margin: float, red
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.ndim == positive.ndim == negative.ndim:
-        raise RuntimeError("The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
-                           f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs")
+        raise RuntimeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
+        )
 
 
 @composite("nn.functional", cases=[(S(4, 3), S(4, 3, low=1, high=2), S(4, 3), {"swap": True})])
-def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, size_average=None, reduce=None,
-                        reduction="mean"):
+def triplet_margin_loss(
+    anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, size_average=None, reduce=None, reduction="mean"
+):
     """max(0, margin + d(anchor, positive) - d(anchor, negative)) with d the p-norm of the difference plus eps.
 
     Balntas et al., BMVC 2016, who also take the lesser of the distances to the negative (`swap`).
     """
     from .distances import pairwise_distance
+
     if size_average is not None or reduce is not None:
         reduction = legacy(size_average, reduce, reduction)
     _check_triplet(anchor, positive, negative, margin, reduction)
@@ -83,10 +92,12 @@ def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, s
 
 
 @composite("nn.functional", cases=[(S(4, 3), S(4, 3, low=1, high=2), S(4, 3))])
-def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_function=None, margin=1.0, swap=False,
-                                      reduction="mean"):
+def triplet_margin_with_distance_loss(
+    anchor, positive, negative, *, distance_function=None, margin=1.0, swap=False, reduction="mean"
+):
     """max(0, margin + d(anchor, positive) - d(anchor, negative)) with any distance d; Euclidean if none is given."""
     from .distances import pairwise_distance
+
     _check_triplet(anchor, positive, negative, margin, reduction)
     distance = distance_function or pairwise_distance
     near, far = distance(anchor, positive), distance(anchor, negative)
@@ -95,15 +106,17 @@ def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_fu
 
 # ---- between classes
 
+
 def _check_rows(input: Spec) -> None:
     if input.ndim > 2 or input.ndim and input.shape[-1] == 0:
-        raise RuntimeError("Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
-                           f"{list(input.shape)}")
+        raise RuntimeError(
+            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}"
+        )
 
 
 def _need_wide(kernel: str, input: Spec) -> None:
     if input.dtype not in (dtypes.float32, dtypes.float64):
-        raise NotImplementedError(f'"{kernel}" not implemented for \'{title(input.dtype)}\'')
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{title(input.dtype)}'")
 
 
 def _multi_margin_spec(input: Spec, target: Spec, p: int, weight: Spec | None, reduction: str) -> Spec:
@@ -113,8 +126,11 @@ def _multi_margin_spec(input: Spec, target: Spec, p: int, weight: Spec | None, r
     _check_rows(input)
     rows = input.shape[0] if input.ndim == 2 else 1
     if target.numel != rows or target.ndim > 1:
-        raise RuntimeError("multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch size). "
-                           f"Expected target size [{rows}], but got {list(target.shape)}. Input has shape {list(input.shape)}.")
+        raise RuntimeError(
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples "
+            "(batch size). "
+            f"Expected target size [{rows}], but got {list(target.shape)}. Input has shape {list(input.shape)}."
+        )
     classes = input.shape[-1] if input.ndim else 1
     if weight is not None and weight.numel != classes:
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
@@ -128,7 +144,7 @@ def _multi_margin_grad(g, input, target, p, margin, weight, reduction):
     shape = (-1, input.shape[-1] if input.ndim else 1)
     x = input.reshape(shape)
     own = _is_class(x, target)
-    z = (margin - (x * own).sum(1, True) + x)
+    z = margin - (x * own).sum(1, True) + x
     slope = (2 * relu(z) if p == 2 else relu_backward(filled(z, z.shape, 1), z)) * (1 - own)
     if weight is not None:
         slope = slope * (own * weight).sum(1, True)
@@ -143,10 +159,16 @@ def _is_class(xp, input: T, target: T):
     return (xp.arange(input.shape[1]) == target.reshape(-1, 1)).astype(input.dtype)
 
 
-@op(_multi_margin_spec, api="", checks=True, shown="MultiMarginLoss", grad=_multi_margin_grad,
-    cases=[(ROWS, CLASSES, 1, 1.0, S(3), "mean"), (ROWS, CLASSES, 2, 0.5, None, "none")])
+@op(
+    _multi_margin_spec,
+    api="",
+    checks=True,
+    shown="MultiMarginLoss",
+    grad=_multi_margin_grad,
+    cases=[(ROWS, CLASSES, 1, 1.0, S(3), "mean"), (ROWS, CLASSES, 2, 0.5, None, "none")],
+)
 def _multi_margin(xp, input: T, target: T, p=1, margin=1.0, weight: T = None, reduction="mean"):
-    """The sum over wrong classes of max(0, margin - input at the class + input) ** p, divided by the number of classes."""
+    """The sum over wrong classes of max(0, margin - input at the class + input) ** p, by the number of classes."""
     x = input.reshape(-1, input.shape[-1] if input.ndim else 1)
     index = target.reshape(-1)
     if xp.host and index.size and not ((index >= 0) & (index < x.shape[1])).all():
@@ -164,7 +186,7 @@ def _multi_margin(xp, input: T, target: T, p=1, margin=1.0, weight: T = None, re
 
 @composite("nn.functional", cases=[(ROWS, CLASSES)])
 def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
-    """The sum over wrong classes of max(0, margin - input at the class + input) ** p, divided by the number of classes."""
+    """The sum over wrong classes of max(0, margin - input at the class + input) ** p, by the number of classes."""
     if size_average is not None or reduce is not None:
         reduction = legacy(size_average, reduce, reduction)
     return _multi_margin(input, target, p, margin, weight, reduction)
@@ -193,11 +215,16 @@ def _wanted(xp: Any, input: Any, target: Any) -> tuple[Any, Any, Any, Any]:
     return x, index, counts, counts[:, :, None] & ~chosen[:, None, :]
 
 
-@op(_multilabel_spec, api="", checks=True, shown="MultilabelMarginLoss",
+@op(
+    _multilabel_spec,
+    api="",
+    checks=True,
+    shown="MultilabelMarginLoss",
     cases=[(ROWS, S(4, 3, dtype="int64", low=-1), "mean"), (ROWS, S(4, 3, dtype="int64", low=-1), "none")],
-    grad=dict(input=lambda g, input, target, reduction: _multilabel_backward(g, input, target, reduction)))
+    grad=dict(input=lambda g, input, target, reduction: _multilabel_backward(g, input, target, reduction)),
+)
 def _multilabel_margin(xp, input: T, target: T, reduction="mean"):
-    """Sums max(0, 1 - (input at a wanted class - input at another)) over such pairs, divided by the number of classes."""
+    """Sums max(0, 1 - (input at a wanted class - input at another)) over such pairs, by the number of classes."""
     x, index, _, pairs = _wanted(xp, input, target)
     z = xp.maximum(1 - xp.take_along_axis(x, index, 1)[:, :, None] + x[:, None, :], 0) * pairs
     loss = xp.sum(z, axis=(1, 2)) / x.shape[1]
@@ -211,8 +238,12 @@ def _multilabel_to_g(g, input, other, target, reduction):
     return gathered(values.sum(-1) if reduction == "none" and other.ndim else values, reduction)
 
 
-@op(lambda input, other: other.like(), api="", cases=[(S(4), ROWS, S(4, 3, dtype="int64", low=-1), "none")],
-    grad=dict(input=_multilabel_to_g, other=lambda g, other_spec: filled(g, other_spec.shape, 0)))
+@op(
+    lambda input, other: other.like(),
+    api="",
+    cases=[(S(4), ROWS, S(4, 3, dtype="int64", low=-1), "none")],
+    grad=dict(input=_multilabel_to_g, other=lambda g, other_spec: filled(g, other_spec.shape, 0)),
+)
 def _multilabel_backward(xp, input: T, other: T, target: T, reduction="mean"):
     """The gradient of multilabel_margin_loss at `other`."""
     x, index, _, pairs = _wanted(xp, other, target)
@@ -226,7 +257,7 @@ def _multilabel_backward(xp, input: T, other: T, target: T, reduction="mean"):
 
 @composite("nn.functional", cases=[(ROWS, S(4, 3, dtype="int64", low=-1))])
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
-    """Sums max(0, 1 - (input at a wanted class - input at another)) over such pairs, divided by the number of classes.
+    """Sums max(0, 1 - (input at a wanted class - input at another)) over such pairs, by the number of classes.
 
     target (N, C) lists each row's classes; a -1 ends the list.
     """

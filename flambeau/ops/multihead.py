@@ -1,4 +1,5 @@
 """Multi-head attention in one function: projections, heads, masks, biases, the weights as a second result."""
+
 from __future__ import annotations
 
 import math
@@ -13,28 +14,40 @@ from .core import filled
 from .joining import cat
 from .linalg import linear, matmul
 
-NEEDS_MASK = ("Need attn_mask if specifying the is_causal hint. You may use the Transformer module method "
-              "`generate_square_subsequent_mask` to create this mask.")
+NEEDS_MASK = (
+    "Need attn_mask if specifying the is_causal hint. You may use the Transformer module method "
+    "`generate_square_subsequent_mask` to create this mask."
+)
 
 
 def _check_dimensions(query: Any, key: Any, value: Any, padding: Any, mask: Any, heads: int) -> bool:
     """Whether there is a batch dimension; PyTorch's errors if the operands disagree about it."""
     if query.ndim not in (2, 3):
-        raise AssertionError(f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor")
+        raise AssertionError(
+            f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor"
+        )
     batched = query.ndim == 3
     kind = "batched (3-D)" if batched else "unbatched (2-D)"
     if not key.ndim == value.ndim == query.ndim:
-        raise AssertionError(f"For {kind} `query`, expected `key` and `value` to be {query.ndim}-D but found "
-                             f"{key.ndim}-D and {value.ndim}-D tensors respectively")
+        raise AssertionError(
+            f"For {kind} `query`, expected `key` and `value` to be {query.ndim}-D but found "
+            f"{key.ndim}-D and {value.ndim}-D tensors respectively"
+        )
     if padding is not None and padding.ndim != query.ndim - 1:
-        raise AssertionError(f"For {kind} `query`, expected `key_padding_mask` to be `None` or {query.ndim - 1}-D but found "
-                             f"{padding.ndim}-D tensor instead")
+        raise AssertionError(
+            f"For {kind} `query`, expected `key_padding_mask` to be `None` or {query.ndim - 1}-D but found "
+            f"{padding.ndim}-D tensor instead"
+        )
     if mask is not None:
         if mask.ndim not in (2, 3):
-            raise AssertionError(f"For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {mask.ndim}-D "
-                                 "tensor instead")
+            raise AssertionError(
+                f"For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {mask.ndim}-D "
+                "tensor instead"
+            )
         if not batched and mask.ndim == 3 and tuple(mask.shape) != (heads, query.shape[0], key.shape[0]):
-            raise AssertionError(f"Expected `attn_mask` shape to be {(heads, query.shape[0], key.shape[0])} but got {mask.shape}")
+            raise AssertionError(
+                f"Expected `attn_mask` shape to be {(heads, query.shape[0], key.shape[0])} but got {mask.shape}"
+            )
     return batched
 
 
@@ -60,7 +73,11 @@ def _projected(query: Any, key: Any, value: Any, weight: Any, bias: Any, parts: 
             return joint.narrow(-1, 0, embed), joint.narrow(-1, embed, embed), joint.narrow(-1, 2 * embed, embed)
         own, other = (None, None) if bias is None else (bias.narrow(0, 0, embed), bias.narrow(0, embed, 2 * embed))
         joint = linear(key, weight.narrow(0, embed, 2 * embed), other)
-        return linear(query, weight.narrow(0, 0, embed), own), joint.narrow(-1, 0, embed), joint.narrow(-1, embed, embed)
+        return (
+            linear(query, weight.narrow(0, 0, embed), own),
+            joint.narrow(-1, 0, embed),
+            joint.narrow(-1, embed, embed),
+        )
     return _projected(query, key, value, None, bias, tuple(weight.chunk(3)))
 
 
@@ -69,12 +86,37 @@ def _widened(mask: Any) -> Any:
     return cat((mask, filled(mask, (*size_of(mask)[:-1], 1), 0, mask.dtype)), -1)
 
 
-@composite("nn.functional", cases=[(S(4, 2, 6), S(5, 2, 6), S(5, 2, 6), 6, 2, S(18, 6), S(18), None, None, False, 0.0, S(6, 6), S(6))])
-def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k, bias_v,
-                                 add_zero_attn, dropout_p, out_proj_weight, out_proj_bias, training=True,
-                                 key_padding_mask=None, need_weights=True, attn_mask=None, use_separate_proj_weight=False,
-                                 q_proj_weight=None, k_proj_weight=None, v_proj_weight=None, static_k=None, static_v=None,
-                                 average_attn_weights=True, is_causal=False):
+@composite(
+    "nn.functional",
+    cases=[(S(4, 2, 6), S(5, 2, 6), S(5, 2, 6), 6, 2, S(18, 6), S(18), None, None, False, 0.0, S(6, 6), S(6))],
+)
+def multi_head_attention_forward(
+    query,
+    key,
+    value,
+    embed_dim_to_check,
+    num_heads,
+    in_proj_weight,
+    in_proj_bias,
+    bias_k,
+    bias_v,
+    add_zero_attn,
+    dropout_p,
+    out_proj_weight,
+    out_proj_bias,
+    training=True,
+    key_padding_mask=None,
+    need_weights=True,
+    attn_mask=None,
+    use_separate_proj_weight=False,
+    q_proj_weight=None,
+    k_proj_weight=None,
+    v_proj_weight=None,
+    static_k=None,
+    static_v=None,
+    average_attn_weights=True,
+    is_causal=False,
+):
     """Attention in `num_heads` parts of the features, between projections: the result and, if needed, the weights.
 
     query (L, N, E), key (S, N, E), value (S, N, E), or all without N -> (L, N, E) and (N, L, S), or (N, heads, L, S) if
@@ -99,7 +141,9 @@ def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_head
         raise AssertionError(f"embed_dim {embed} not divisible by num_heads {num_heads}")
     if use_separate_proj_weight:
         if size_of(key)[:2] != size_of(value)[:2]:
-            raise AssertionError(f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")
+            raise AssertionError(
+                f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
+            )
     elif size_of(key) != size_of(value):
         raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
 
@@ -114,9 +158,13 @@ def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_head
             raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
         q, k, v = _projected(query, key, value, in_proj_weight, in_proj_bias, None)
 
-    mask, padding, causal = _masks(attn_mask, key_padding_mask, is_causal and not need_weights, q, rows, places, count * num_heads)
+    mask, padding, causal = _masks(
+        attn_mask, key_padding_mask, is_causal and not need_weights, q, rows, places, count * num_heads
+    )
     if bias_k is None and bias_v is not None or bias_v is None and bias_k is not None:
-        raise AssertionError("bias_k is set but bias_v is None" if bias_v is None else "bias_v is set but bias_k is None")
+        raise AssertionError(
+            "bias_k is set but bias_v is None" if bias_v is None else "bias_v is set but bias_k is None"
+        )
     if bias_k is not None:
         k, v = cat((k, bias_k.repeat(1, count, 1)), 0), cat((v, bias_v.repeat(1, count, 1)), 0)
         mask, padding = (None if m is None else _widened(m) for m in (mask, padding))
@@ -131,8 +179,10 @@ def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_head
     if padding is not None:
         if size_of(padding) != (count, size_of(k)[2]):
             which = 0 if size_of(padding)[0] != count else 1
-            raise AssertionError(f"Expected key_padded_mask.shape[{which}] to be {(count, size_of(k)[2])[which]}, but got "
-                                 f"{size_of(padding)[which]}")
+            raise AssertionError(
+                f"Expected key_padded_mask.shape[{which}] to be {(count, size_of(k)[2])[which]}, but got "
+                f"{size_of(padding)[which]}"
+            )
         padding = padding.reshape((count, 1, 1, -1))
     if mask is not None and mask.ndim == 3:
         mask = mask.reshape((count, num_heads, *size_of(mask)[1:])) if size_of(mask)[0] != 1 else mask.unsqueeze(0)
@@ -151,11 +201,15 @@ def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_head
     return (out, weights) if batched else (out.squeeze(1), weights.squeeze(0))
 
 
-def _masks(mask: Any, padding: Any, causal: bool, like: Any, rows: int, places: int, parts: int) -> tuple[Any, Any, bool]:
+def _masks(
+    mask: Any, padding: Any, causal: bool, like: Any, rows: int, places: int, parts: int
+) -> tuple[Any, Any, bool]:
     """Both masks in the form that is added, checked; and whether the mask may be left to the causal rule."""
     if mask is not None and padding is not None and mask.dtype is not padding.dtype:
-        warnings.warn("Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both instead.",
-                      stacklevel=3)
+        warnings.warn(
+            "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both instead.",
+            stacklevel=3,
+        )
     if padding is not None:
         padding = _added(padding, "key_padding_mask", like)
     causal = causal and padding is None

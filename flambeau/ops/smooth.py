@@ -1,4 +1,5 @@
 """Smooth activations: softplus, logsigmoid, mish, softsign, and the gated glu."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -14,8 +15,13 @@ WIDE = S(2, 3, low=-4, high=4)
 
 # ---- softplus
 
-@op(floating("softplus_cpu"), api="nn.functional", cases=[(WIDE,), (WIDE, 2.0, 3.0)],
-    grad=lambda g, input, beta, threshold: _softplus_backward(g, input, beta, threshold))
+
+@op(
+    floating("softplus_cpu"),
+    api="nn.functional",
+    cases=[(WIDE,), (WIDE, 2.0, 3.0)],
+    grad=lambda g, input, beta, threshold: _softplus_backward(g, input, beta, threshold),
+)
 def softplus(xp, input: T, beta=1.0, threshold=20.0):
     """log(1 + exp(beta * x)) / beta; x itself where beta * x is above `threshold`."""
     z = input * beta
@@ -27,8 +33,14 @@ def _softplus_second(g, input, other, beta, threshold):
     return relu_backward(g * input * beta * (s * (1 - s)), threshold - other * beta)
 
 
-@op(broadcast, api="", cases=[(S(2, 3), WIDE, 2.0, 3.0)],
-    grad=dict(input=lambda g, other, beta, threshold: _softplus_backward(g, other, beta, threshold), other=_softplus_second))
+@op(
+    broadcast,
+    api="",
+    cases=[(S(2, 3), WIDE, 2.0, 3.0)],
+    grad=dict(
+        input=lambda g, other, beta, threshold: _softplus_backward(g, other, beta, threshold), other=_softplus_second
+    ),
+)
 def _softplus_backward(xp, input: T, other: T, beta=1.0, threshold=20.0):
     """`input` times the slope of softplus at `other`."""
     z = other * beta
@@ -37,14 +49,21 @@ def _softplus_backward(xp, input: T, other: T, beta=1.0, threshold=20.0):
 
 # ---- logsigmoid
 
-@op(floating("log_sigmoid_cpu"), api="nn.functional", shown="LogSigmoid", cases=[(WIDE,)],
-    grad=lambda g, input: g * sigmoid(-input))
+
+@op(
+    floating("log_sigmoid_cpu"),
+    api="nn.functional",
+    shown="LogSigmoid",
+    cases=[(WIDE,)],
+    grad=lambda g, input: g * sigmoid(-input),
+)
 def logsigmoid(xp, input: T):
     """log(1 / (1 + exp(-x))), computed without overflow."""
     return xp.minimum(input, 0) - xp.log1p(xp.exp(-xp.abs(input)))
 
 
 # ---- mish
+
 
 def _gate(xp: Any, x: Any) -> Any:
     """tanh(log(1 + exp(x))), as a quotient of polynomials of exp(x)."""
@@ -66,7 +85,12 @@ def _mish_second(g, input, other):
     return g * input * bend
 
 
-@op(broadcast, api="", cases=[(S(2, 3), WIDE)], grad=dict(input=lambda g, other: _mish_backward(g, other), other=_mish_second))
+@op(
+    broadcast,
+    api="",
+    cases=[(S(2, 3), WIDE)],
+    grad=dict(input=lambda g, other: _mish_backward(g, other), other=_mish_second),
+)
 def _mish_backward(xp, input: T, other: T):
     """`input` times the slope of mish at `other`."""
     t = _gate(xp, other)
@@ -87,6 +111,7 @@ def softsign(input):
 
 # ---- glu
 
+
 def _halved(input: Spec, dim: int) -> Spec:
     if not input.ndim:
         raise RuntimeError("glu does not support scalars because halving size must be even")
@@ -105,8 +130,13 @@ def _halves(x: Any, dim: int) -> tuple[Any, Any]:
     return x[(*ahead, slice(None, half))], x[(*ahead, slice(half, None))]
 
 
-@op(_halved, api="nn.functional", cases=[(S(2, 4),), (S(2, 4, 3), 1)], grad=lambda g, input, dim: _glu_backward(g, input, dim),
-    wrong=[((S(2, 3),), RuntimeError, "Halving dimension must be even, but dimension 1 is size 3")])
+@op(
+    _halved,
+    api="nn.functional",
+    cases=[(S(2, 4),), (S(2, 4, 3), 1)],
+    grad=lambda g, input, dim: _glu_backward(g, input, dim),
+    wrong=[((S(2, 3),), RuntimeError, "Halving dimension must be even, but dimension 1 is size 3")],
+)
 def glu(xp, input: T, dim=-1):
     """a * sigmoid(b), where a and b are the halves of `input` along `dim`. Dauphin et al., arXiv 1612.08083."""
     a, b = _halves(input, dim)
@@ -129,7 +159,12 @@ def _glu_to_g(g, other, dim):
     return g.narrow(dim, 0, half) * s + g.narrow(dim, half, half) * (a * s * (1 - s))
 
 
-@op(lambda input, other: other.like(), api="", cases=[(S(2, 2), S(2, 4), -1)], grad=dict(input=_glu_to_g, other=_glu_second))
+@op(
+    lambda input, other: other.like(),
+    api="",
+    cases=[(S(2, 2), S(2, 4), -1)],
+    grad=dict(input=_glu_to_g, other=_glu_second),
+)
 def _glu_backward(xp, input: T, other: T, dim):
     """The gradient of glu at `other`, `input` being that of its result."""
     a, b = _halves(other, dim)
