@@ -214,6 +214,7 @@ def correlate_weight(
     features = g.shape[1]
     columns = Columns(x.shape[2:], x.shape[1], kernel, stride, pads, dilation, groups, x.itemsize)
     total = np.zeros((groups, features // groups, columns.rows), x.dtype)
+    turned = columns.rows > features // groups
     if x.size and g.size:
         tight = columns.layout == columns.out
         memory = view = None
@@ -226,6 +227,9 @@ def correlate_weight(
                     memory, view = columns.buffer(size, features, g.dtype, zero=True)
                 view[:size] = g[part]
                 matrix = memory[:size]
-            products = np.matmul(matrix, values.swapaxes(2, 3))
+            if turned:                                  # BLAS is quicker with the longer side first
+                products = np.matmul(values, matrix.swapaxes(2, 3)).swapaxes(2, 3)
+            else:
+                products = np.matmul(matrix, values.swapaxes(2, 3))
             total += products[0] if size == 1 else np.add.reduce(products, 0)
     return total.reshape(features, x.shape[1] // groups, *kernel)

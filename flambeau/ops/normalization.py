@@ -22,17 +22,18 @@ from .pooling import _avg_pool
 
 def _total(xp: Any, x: Any, y: Any) -> Any:
     """The sum of x * y over each group."""
-    if x.shape[0] == 1:
-        return xp.einsum("gi,gi->g", x[0], y[0])
-    return xp.einsum("og,og->g", x[..., 0], y[..., 0]) if x.shape[2] == 1 else xp.einsum("ogi,ogi->g", x, y)
+    if x.shape[2] == 1:
+        return xp.einsum("og,og->g", x[..., 0], y[..., 0])
+    return xp.vecdot(x[0], y[0]) if x.shape[0] == 1 else xp.sum(xp.vecdot(x, y), axis=0)
 
 
 def _mean(xp: Any, x: Any) -> Any:
     outer, groups, inner = x.shape
     if outer * inner == 0:
         return xp.full(groups, xp.nan, dtype=x.dtype)
-    total = xp.sum(x, axis=2) if inner > 1 else x[..., 0]
-    return (total[0] if outer == 1 else xp.sum(total, axis=0)) / x.dtype.type(outer * inner)
+    # products with ones: a third of the time of a sum
+    total = xp.dot(x.reshape(outer * groups, inner), xp.ones(inner, dtype=x.dtype)).reshape(outer, groups) if inner > 1 else x[..., 0]
+    return (total[0] if outer == 1 else xp.dot(xp.ones(outer, dtype=x.dtype), total)) / x.dtype.type(outer * inner)
 
 
 def _times(xp: Any, x: Any, y: Any) -> Any:
@@ -173,7 +174,10 @@ def _norm_weight(xp, value: T, input: T, statistics: T, view, channels, size, ep
     c = x - mean[:, None] if centre else +x
     if channels and view[0] != 1:                       # the groups are the channels
         return _total(xp, v, c) * scale
-    c = _times(xp, _times(xp, c, v), scale[:, None]).reshape(value.shape)
+    c = _times(xp, c, v)
+    if not channels and view[2] == math.prod(size):
+        return xp.dot(scale, c[0]).reshape(size)
+    c = _times(xp, c, scale[:, None]).reshape(value.shape)
     if channels:
         return xp.sum(c, axis=(0, *range(2, c.ndim)))
     return xp.sum(c.reshape(-1, *size), axis=0)
