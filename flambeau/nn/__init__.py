@@ -1,4 +1,5 @@
 """torch.nn: modules, parameters, losses, initialisation."""
+
 from __future__ import annotations
 
 from . import common_types, functional, grad, init, parallel
@@ -135,4 +136,11 @@ from .upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 from . import modules  # isort: skip
 
 __all__ = [n for n, v in list(globals().items()) if isinstance(v, type)] + [
-    "common_types", "factory_kwargs", "functional", "grad", "init", "modules", "parallel"]
+    "common_types",
+    "factory_kwargs",
+    "functional",
+    "grad",
+    "init",
+    "modules",
+    "parallel",
+]

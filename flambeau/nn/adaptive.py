@@ -1,4 +1,5 @@
 """Softmax over very many classes, the rare ones in clusters."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from .module import Module
 
 class _ASMoutput(NamedTuple):
     """The log-probability of each target, and the loss."""
+
     output: Tensor
     loss: Tensor
 
@@ -21,11 +23,14 @@ _ASMoutput.__name__ = "ASMoutput"
 
 
 class AdaptiveLogSoftmaxWithLoss(Module):
-    """Log-softmax over n_classes classes sorted by frequency: input (N, in_features), target (N,) -> (output (N,), loss ()).
+    """Log-softmax over n_classes classes sorted by frequency.
+
+    input (N, in_features), target (N,) -> (output (N,), loss ()).
 
     The head holds the classes below cutoffs[0] and one entry per cluster; cluster i, the classes from cutoffs[i] to
     cutoffs[i + 1], projects to in_features / div_value**(i + 1) features first. Grave et al., arXiv 1609.04309.
     """
+
     in_features: int
     n_classes: int
     cutoffs: list[int]
@@ -34,16 +39,31 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     head: Linear
     tail: ModuleList
 
-    def __init__(self, in_features: int, n_classes: int, cutoffs: Sequence[int], div_value: float = 4.0,
-                 head_bias: bool = False, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        n_classes: int,
+        cutoffs: Sequence[int],
+        div_value: float = 4.0,
+        head_bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
         cutoffs = list(cutoffs)
         if not cutoffs:
             raise ValueError("cutoffs should be a sequence of length larger than 0")
-        if (cutoffs != sorted(cutoffs) or min(cutoffs) <= 0 or max(cutoffs) > n_classes - 1
-                or len(set(cutoffs)) != len(cutoffs) or any(int(c) != c for c in cutoffs)):
-            raise ValueError("cutoffs should be a sequence of unique, positive integers sorted in an increasing order, where "
-                             "each value is between 1 and n_classes-1")
+        if (
+            cutoffs != sorted(cutoffs)
+            or min(cutoffs) <= 0
+            or max(cutoffs) > n_classes - 1
+            or len(set(cutoffs)) != len(cutoffs)
+            or any(int(c) != c for c in cutoffs)
+        ):
+            raise ValueError(
+                "cutoffs should be a sequence of unique, positive integers sorted in an increasing order, where "
+                "each value is between 1 and n_classes-1"
+            )
         self.in_features, self.n_classes, self.cutoffs = in_features, n_classes, [*cutoffs, n_classes]
         self.div_value, self.head_bias = div_value, head_bias
         self.shortlist_size, self.n_clusters = self.cutoffs[0], len(self.cutoffs) - 1
@@ -53,13 +73,17 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         for i in range(self.n_clusters):
             hidden = int(in_features // div_value ** (i + 1))
             classes = self.cutoffs[i + 1] - self.cutoffs[i]
-            self.tail.append(Sequential(Linear(in_features, hidden, bias=False, device=device, dtype=dtype),
-                                        Linear(hidden, classes, bias=False, device=device, dtype=dtype)))
+            self.tail.append(
+                Sequential(
+                    Linear(in_features, hidden, bias=False, device=device, dtype=dtype),
+                    Linear(hidden, classes, bias=False, device=device, dtype=dtype),
+                )
+            )
 
     def reset_parameters(self) -> None:
         """Draws all weights anew."""
         self.head.reset_parameters()
-        for first, second in self.tail:  # type: ignore[misc]
+        for first, second in self.tail:  # type: ignore[attr-defined]
             first.reset_parameters()
             second.reset_parameters()
 
@@ -69,10 +93,14 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             if input.size(0) != target.size(0):
                 raise RuntimeError("Input and target should have the same size in the batch dimension.")
             if input.dim() != 2:
-                raise RuntimeError(f"1D target tensor expects 2D input tensors, but found inputs with size {input.size()}")
+                raise RuntimeError(
+                    f"1D target tensor expects 2D input tensors, but found inputs with size {input.size()}"
+                )
         elif dim == 0:
             if input.dim() != 1:
-                raise RuntimeError(f"0D target tensor expects 1D input tensors, but found inputs with size {input.size()}")
+                raise RuntimeError(
+                    f"0D target tensor expects 1D input tensors, but found inputs with size {input.size()}"
+                )
         else:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
         if dim == 0:
@@ -80,8 +108,10 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         labels = target.detach()
         low, high = (int(labels.min()), int(labels.max())) if labels.numel() else (0, 0)
         if low < 0 or high >= self.n_classes:
-            raise RuntimeError(f"Target values should be in [0, {self.n_classes - 1}], but values in range [{low}, {high}] "
-                               "were found. ")
+            raise RuntimeError(
+                f"Target values should be in [0, {self.n_classes - 1}], but values in range [{low}, {high}] "
+                "were found. "
+            )
         out = self.log_prob(input).gather(1, target.unsqueeze(1)).squeeze(1)
         loss = (-out).mean()
         return _ASMoutput(out.squeeze(0) if dim == 0 else out, loss)
@@ -89,12 +119,13 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def _get_full_log_prob(self, input: Tensor, head_output: Tensor) -> Tensor:
         """All log-probabilities, given the head's result."""
         from ..ops import registry
+
         head = F.log_softmax(head_output, dim=1)
-        parts = [head[:, :self.shortlist_size]]
+        parts = [head[:, : self.shortlist_size]]
         for i, cluster in enumerate(self.tail):
             inside = F.log_softmax(cluster(input), dim=1)
             place = self.shortlist_size + i
-            parts.append(inside + head[:, place:place + 1])
+            parts.append(inside + head[:, place : place + 1])
         return registry["cat"].public(parts, 1)  # type: ignore[union-attr, misc]
 
     def log_prob(self, input: Tensor) -> Tensor:

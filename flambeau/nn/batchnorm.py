@@ -1,4 +1,5 @@
 """Batch normalisation: each channel by its mean and variance over the batch, or over what was seen in training."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -14,6 +15,7 @@ from .parameter import Parameter
 
 class _NormBase(Module):
     """The base of batch and instance normalisation: weight and bias, and the running mean and variance as buffers."""
+
     _version = 2
     __constants__ = ["track_running_stats", "momentum", "eps", "num_features", "affine"]
     num_features: int
@@ -22,13 +24,25 @@ class _NormBase(Module):
     affine: bool
     track_running_stats: bool
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, device: Any = None, dtype: Any = None, *, bias: bool = True) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            self.register_parameter(name, Parameter(empty(num_features, device=device, dtype=dtype)) if wanted else None)
+            self.register_parameter(
+                name, Parameter(empty(num_features, device=device, dtype=dtype)) if wanted else None
+            )
         track = track_running_stats
         self.register_buffer("running_mean", zeros(num_features, device=device, dtype=dtype) if track else None)
         self.register_buffer("running_var", ones(num_features, device=device, dtype=dtype) if track else None)
@@ -54,14 +68,16 @@ class _NormBase(Module):
         raise NotImplementedError
 
     def extra_repr(self) -> str:
-        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-                f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}")
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: dict, *rest: Any) -> None:
         version = local_metadata.get("version")
         key = prefix + "num_batches_tracked"
         if (version is None or version < 2) and self.track_running_stats and key not in state_dict:
-            known = self.num_batches_tracked        # states of version 1 did not count batches
+            known = self.num_batches_tracked  # states of version 1 did not count batches
             state_dict[key] = known if known is not None else tensor(0, dtype=int64)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
@@ -81,17 +97,29 @@ class _BatchNorm(_NormBase):
                     counted.add_(1)
                     if momentum is None:
                         factor = 1.0 / float(counted)
-                return F.batch_norm(input, mean, own["running_var"], parameters["weight"], parameters["bias"], True, factor,
-                                    self.eps)
+                return F.batch_norm(
+                    input, mean, own["running_var"], parameters["weight"], parameters["bias"], True, factor, self.eps
+                )
             return F.batch_norm(input, None, None, parameters["weight"], parameters["bias"], True, factor, self.eps)
-        return F.batch_norm(input, mean, own["running_var"], parameters["weight"], parameters["bias"],
-                            mean is None and own["running_var"] is None, factor, self.eps)
+        return F.batch_norm(
+            input,
+            mean,
+            own["running_var"],
+            parameters["weight"],
+            parameters["bias"],
+            mean is None and own["running_var"] is None,
+            factor,
+            self.eps,
+        )
 
 
 class BatchNorm1d(_BatchNorm):
-    """(x - mean) / sqrt(var + eps) * weight + bias per channel: (N, C) or (N, C, L) -> the same. Ioffe and Szegedy, arXiv 1502.03167.
+    """(x - mean) / sqrt(var + eps) * weight + bias per channel: (N, C) or (N, C, L) -> the same.
 
-    In training mean and variance are of the batch, and `momentum` of them enters the running ones (None: a plain mean over
+    Ioffe and Szegedy, arXiv 1502.03167.
+
+    In training mean and variance are of the batch, and `momentum` of them enters the running ones (None: a plain mean
+    over
     all batches); in evaluation the running ones are used.
     """
 
@@ -117,11 +145,24 @@ class BatchNorm3d(_BatchNorm):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """Batch normalisation of (N, C, *) over a batch spread over devices; on one device that is the batch. See BatchNorm1d."""
+    """Batch normalisation of (N, C, *) over a batch spread over devices; on one device that is the batch.
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, process_group: Any = None, device: Any = None, dtype: Any = None, *,
-                 bias: bool = True) -> None:
+    See BatchNorm1d.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
         self.process_group = process_group
 
@@ -136,8 +177,15 @@ class SyncBatchNorm(_BatchNorm):
         """`module` with every batch normalisation within made a SyncBatchNorm that has its parameters and buffers."""
         new: Module = module
         if isinstance(module, _BatchNorm):
-            new = cls(module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats,
-                      process_group, bias=module.bias is not None)
+            new = cls(
+                module.num_features,
+                module.eps,
+                module.momentum,
+                module.affine,
+                module.track_running_stats,
+                process_group,
+                bias=module.bias is not None,
+            )
             new._parameters.update(module._parameters)
             new._buffers.update(module._buffers)
             new.training = module.training

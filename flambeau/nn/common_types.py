@@ -1,4 +1,5 @@
 """Types of settings that are one number or one per dimension (torch.nn.common_types)."""
+
 from __future__ import annotations
 
 from ..tensor import Tensor

@@ -1,4 +1,5 @@
 """Distances between pairs of vectors as layers."""
+
 from __future__ import annotations
 
 from ..tensor import Tensor
@@ -8,6 +9,7 @@ from .module import Module
 
 class PairwiseDistance(Module):
     """The p-norm of x1 - x2 + eps: (N, D) or (D,), twice -> (N,) or (), or with a last dimension of 1 if `keepdim`."""
+
     __constants__ = ["norm", "eps", "keepdim"]
     norm: float
     eps: float
@@ -23,6 +25,7 @@ class PairwiseDistance(Module):
 
 class CosineSimilarity(Module):
     """x1 . x2 / max(|x1| |x2|, eps) along `dim`: (*, D, *) twice -> (*, *)."""
+
     __constants__ = ["dim", "eps"]
     dim: int
     eps: float

@@ -1,4 +1,5 @@
 """Layers that drop elements or whole features in training, and do nothing otherwise."""
+
 from __future__ import annotations
 
 from ..tensor import Tensor
@@ -8,6 +9,7 @@ from .module import Module
 
 class _DropoutNd(Module):
     """The base of dropouts: the probability p of an element to be dropped, and whether to write to the input."""
+
     __constants__ = ["p", "inplace"]
     p: float
     inplace: bool
@@ -23,7 +25,10 @@ class _DropoutNd(Module):
 
 
 class Dropout(_DropoutNd):
-    """x with each element zero with probability p, the others times 1 / (1 - p): x (*) -> (*). Hinton et al., arXiv 1207.0580."""
+    """x with each element zero with probability p, the others times 1 / (1 - p): x (*) -> (*).
+
+    Hinton et al., arXiv 1207.0580.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout(input, self.p, self.training, self.inplace)

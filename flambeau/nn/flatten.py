@@ -1,4 +1,5 @@
 """Layers that join dimensions or split one."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from .module import Module
 
 class Flatten(Module):
     """Joins the dimensions from `start_dim` to `end_dim`: (N, A, B) -> (N, A * B)."""
+
     __constants__ = ["start_dim", "end_dim"]
     start_dim: int
     end_dim: int
@@ -27,6 +29,7 @@ class Flatten(Module):
 
 class Unflatten(Module):
     """Splits the dimension `dim` into several: (N, A * B) -> (N, A, B)."""
+
     __constants__ = ["dim", "unflattened_size"]
     dim: int | str
     unflattened_size: Sequence[Any]
@@ -35,16 +38,26 @@ class Unflatten(Module):
         super().__init__()
         if isinstance(dim, int):
             if not isinstance(unflattened_size, (tuple, list)):
-                raise TypeError(f"unflattened_size must be a tuple of ints, but found type {type(unflattened_size).__name__}")
+                raise TypeError(
+                    f"unflattened_size must be a tuple of ints, but found type {type(unflattened_size).__name__}"
+                )
             for place, size in enumerate(unflattened_size):
                 if not isinstance(size, int):
-                    raise TypeError(f"unflattened_size must be tuple of ints, but found element of type {type(size).__name__} at pos {place}")
+                    raise TypeError(
+                        "unflattened_size must be tuple of ints, but found element of type "
+                        f"{type(size).__name__} at pos {place}"
+                    )
         elif isinstance(dim, str):
             if not isinstance(unflattened_size, tuple):
-                raise TypeError(f"unflattened_size must be a tuple of tuples, but found type {type(unflattened_size).__name__}")
+                raise TypeError(
+                    f"unflattened_size must be a tuple of tuples, but found type {type(unflattened_size).__name__}"
+                )
             for place, pair in enumerate(unflattened_size):
                 if not isinstance(pair, tuple):
-                    raise TypeError(f"unflattened_size must be tuple of tuples, but found element of type {type(pair).__name__} at pos {place}")
+                    raise TypeError(
+                        "unflattened_size must be tuple of tuples, but found element of type "
+                        f"{type(pair).__name__} at pos {place}"
+                    )
         else:
             raise TypeError("invalid argument type for dim parameter")
         self.dim, self.unflattened_size = dim, unflattened_size

@@ -1,4 +1,5 @@
 """torch.nn.functional: the registry's functions under their names there, and those that draw random numbers."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -15,7 +16,16 @@ from .random_functional import (
     rrelu,
 )
 
-__all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout", "gumbel_softmax", "rrelu"]
+__all__ = [
+    "alpha_dropout",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "feature_alpha_dropout",
+    "gumbel_softmax",
+    "rrelu",
+]
 
 globals().update(SPACES["nn.functional"])
 

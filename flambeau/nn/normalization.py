@@ -1,4 +1,5 @@
 """Layers that normalise each sample by itself: over all its features, groups of them, or neighbouring channels."""
+
 from __future__ import annotations
 
 import numbers
@@ -15,7 +16,11 @@ from .parameter import Parameter
 
 @layer("local_response_norm", keywords=False)
 class LocalResponseNorm(Module):
-    """x / (k + alpha * mean of x**2 over `size` neighbouring channels)**beta: (N, C, *) -> (N, C, *). Krizhevsky et al., 2012."""
+    """x / (k + alpha * mean of x**2 over `size` neighbouring channels)**beta: (N, C, *) -> (N, C, *).
+
+    Krizhevsky et al., 2012.
+    """
+
     size: int
     alpha: float = 1e-4
     beta: float = 0.75
@@ -32,7 +37,7 @@ class CrossMapLRN2d(Module):
         super().__init__()
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         if input.dim() != 4:
             raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
         before = (self.size - 1) // 2
@@ -50,22 +55,33 @@ def _shape(normalized_shape: Any) -> tuple[int, ...]:
 
 
 class LayerNorm(Module):
-    """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions: (N, *) -> (N, *). Ba et al., arXiv 1607.06450.
+    """(x - mean) / sqrt(var + eps) * weight + bias over the last dimensions: (N, *) -> (N, *).
+
+    Ba et al., arXiv 1607.06450.
 
     `normalized_shape` says which, by their sizes; weight and bias have that shape.
     """
+
     __constants__ = ["normalized_shape", "eps", "elementwise_affine"]
     normalized_shape: tuple[int, ...]
     eps: float
     elementwise_affine: bool
 
-    def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True,
-                 device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
         self.normalized_shape, self.eps, self.elementwise_affine = _shape(normalized_shape), eps, elementwise_affine
         for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
-            self.register_parameter(name, Parameter(empty(self.normalized_shape, device=device, dtype=dtype))
-                                    if wanted else None)
+            self.register_parameter(
+                name, Parameter(empty(self.normalized_shape, device=device, dtype=dtype)) if wanted else None
+            )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -79,26 +95,43 @@ class LayerNorm(Module):
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return (f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
-                f"bias={self.bias is not None}")
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class GroupNorm(Module):
-    """(x - mean) / sqrt(var + eps) * weight + bias over groups of channels: (N, C, *) -> (N, C, *). Wu and He, arXiv 1803.08494."""
+    """(x - mean) / sqrt(var + eps) * weight + bias over groups of channels: (N, C, *) -> (N, C, *).
+
+    Wu and He, arXiv 1803.08494.
+    """
+
     __constants__ = ["num_groups", "num_channels", "eps", "affine"]
     num_groups: int
     num_channels: int
     eps: float
     affine: bool
 
-    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device: Any = None,
-                 dtype: Any = None, *, bias: bool = True) -> None:
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
         super().__init__()
         if num_channels % num_groups != 0:
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            self.register_parameter(name, Parameter(empty(num_channels, device=device, dtype=dtype)) if wanted else None)
+            self.register_parameter(
+                name, Parameter(empty(num_channels, device=device, dtype=dtype)) if wanted else None
+            )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -112,23 +145,37 @@ class GroupNorm(Module):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return (f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
-                f"bias={self.bias is not None}")
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class RMSNorm(Module):
-    """x / sqrt(mean(x**2) + eps) * weight over the last dimensions: (N, *) -> (N, *). Zhang and Sennrich, arXiv 1910.07467."""
+    """x / sqrt(mean(x**2) + eps) * weight over the last dimensions: (N, *) -> (N, *).
+
+    Zhang and Sennrich, arXiv 1910.07467.
+    """
+
     __constants__ = ["normalized_shape", "eps", "elementwise_affine"]
     normalized_shape: tuple[int, ...]
     eps: float | None
     elementwise_affine: bool
 
-    def __init__(self, normalized_shape: Any, eps: float | None = None, elementwise_affine: bool = True,
-                 device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
         self.normalized_shape, self.eps, self.elementwise_affine = _shape(normalized_shape), eps, elementwise_affine
-        self.register_parameter("weight", Parameter(empty(self.normalized_shape, device=device, dtype=dtype))
-                                if elementwise_affine else None)
+        self.register_parameter(
+            "weight",
+            Parameter(empty(self.normalized_shape, device=device, dtype=dtype)) if elementwise_affine else None,
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

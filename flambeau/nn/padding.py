@@ -1,4 +1,5 @@
 """Layers that make the input wider: with zeros, a constant, its mirror image, its edge, or its other end."""
+
 from __future__ import annotations
 
 from ..tensor import Tensor
@@ -9,6 +10,7 @@ from .tuples import _ntuple
 
 class _Pad(Module):
     """The base of padding layers: what is added before and after each dimension, the last dimension first."""
+
     __constants__ = ["padding"]
     padding: tuple[int, ...]
 
@@ -108,7 +110,10 @@ class _ReflectionPadNd(_Pad):
 
 
 class ReflectionPad1d(_ReflectionPadNd):
-    """The mirror image at each end, the end itself not repeated: (N, C, L) or (C, L) -> (N, C, left + L + right) or without N."""
+    """The mirror image at each end, the end itself not repeated.
+
+    (N, C, L) or (C, L) -> (N, C, left + L + right) or without N.
+    """
 
     def __init__(self, padding: int | tuple[int, int]) -> None:
         super().__init__()
@@ -116,7 +121,10 @@ class ReflectionPad1d(_ReflectionPadNd):
 
 
 class ReflectionPad2d(_ReflectionPadNd):
-    """The mirror image at each side, the edge itself not repeated: (N, C, H, W) or (C, H, W); padding (left, right, top, bottom)."""
+    """The mirror image at each side, the edge itself not repeated.
+
+    (N, C, H, W) or (C, H, W); padding (left, right, top, bottom).
+    """
 
     def __init__(self, padding: int | tuple[int, int, int, int]) -> None:
         super().__init__()
@@ -124,7 +132,10 @@ class ReflectionPad2d(_ReflectionPadNd):
 
 
 class ReflectionPad3d(_ReflectionPadNd):
-    """The mirror image at each side, the face itself not repeated: (N, C, D, H, W) or (C, D, H, W); padding of six numbers."""
+    """The mirror image at each side, the face itself not repeated.
+
+    (N, C, D, H, W) or (C, D, H, W); padding of six numbers.
+    """
 
     def __init__(self, padding: int | tuple[int, int, int, int, int, int]) -> None:
         super().__init__()

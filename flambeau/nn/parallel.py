@@ -1,4 +1,8 @@
-"""Modules over several devices: a program's graph is one, so that a wrapped module is called as it is (torch.nn.parallel)."""
+"""Modules over several devices.
+
+a program's graph is one, so that a wrapped module is called as it is (torch.nn.parallel).
+"""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -13,8 +17,9 @@ class DataParallel(Module):
     The parameters are named `module.*`, as programs that save them expect.
     """
 
-    def __init__(self, module: Module, device_ids: Sequence[Any] | None = None, output_device: Any = None,
-                 dim: int = 0) -> None:
+    def __init__(
+        self, module: Module, device_ids: Sequence[Any] | None = None, output_device: Any = None, dim: int = 0
+    ) -> None:
         super().__init__()
         self.module, self.dim = module, dim
         self.device_ids, self.output_device = list(device_ids or ()), output_device
@@ -23,8 +28,14 @@ class DataParallel(Module):
         return self.module(*inputs, **kwargs)
 
 
-def data_parallel(module: Module, inputs: Any, device_ids: Sequence[Any] | None = None, output_device: Any = None,
-                  dim: int = 0, module_kwargs: dict[str, Any] | None = None) -> Any:
+def data_parallel(
+    module: Module,
+    inputs: Any,
+    device_ids: Sequence[Any] | None = None,
+    output_device: Any = None,
+    dim: int = 0,
+    module_kwargs: dict[str, Any] | None = None,
+) -> Any:
     """`module(*inputs, **module_kwargs)`. See DataParallel."""
     given = inputs if isinstance(inputs, tuple) else () if inputs is None else (inputs,)
     return module(*given, **(module_kwargs or {}))

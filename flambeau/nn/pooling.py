@@ -1,4 +1,5 @@
 """Pooling: each window of the input becomes its maximum, mean or norm."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -8,25 +9,35 @@ from . import functional as F
 from .module import Module
 from .tuples import _ntuple
 
-Sizes = Any             # one number, or one per dimension
+Sizes = Any  # one number, or one per dimension
 
 
 class _MaxPoolNd(Module):
     """The base of max pooling."""
+
     __constants__ = ["kernel_size", "stride", "padding", "dilation", "return_indices", "ceil_mode"]
     return_indices: bool
     ceil_mode: bool
 
-    def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1,
-                 return_indices: bool = False, ceil_mode: bool = False) -> None:
+    def __init__(
+        self,
+        kernel_size: Sizes,
+        stride: Sizes | None = None,
+        padding: Sizes = 0,
+        dilation: Sizes = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ) -> None:
         super().__init__()
         self.kernel_size, self.stride = kernel_size, stride if stride is not None else kernel_size
         self.padding, self.dilation = padding, dilation
         self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
     def extra_repr(self) -> str:
-        return (f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
-                f"ceil_mode={self.ceil_mode}")
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
 
 
 class MaxPool1d(_MaxPoolNd):
@@ -37,8 +48,15 @@ class MaxPool1d(_MaxPoolNd):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.max_pool1d(input, self.kernel_size, self.stride, self.padding, self.dilation, ceil_mode=self.ceil_mode,
-                            return_indices=self.return_indices)
+        return F.max_pool1d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            ceil_mode=self.ceil_mode,
+            return_indices=self.return_indices,
+        )
 
 
 class MaxPool2d(_MaxPoolNd):
@@ -52,20 +70,35 @@ class MaxPool2d(_MaxPoolNd):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.max_pool2d(input, self.kernel_size, self.stride, self.padding, self.dilation, ceil_mode=self.ceil_mode,
-                            return_indices=self.return_indices)
+        return F.max_pool2d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            ceil_mode=self.ceil_mode,
+            return_indices=self.return_indices,
+        )
 
 
 class MaxPool3d(_MaxPoolNd):
     """The maximum of each window: (N, C, D, H, W) or (C, D, H, W) -> (N, C, D', H', W') or without N."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.max_pool3d(input, self.kernel_size, self.stride, self.padding, self.dilation, ceil_mode=self.ceil_mode,
-                            return_indices=self.return_indices)
+        return F.max_pool3d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            ceil_mode=self.ceil_mode,
+            return_indices=self.return_indices,
+        )
 
 
 class _MaxUnpoolNd(Module):
     """The base of what undoes max pooling."""
+
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...]
     padding: tuple[int, ...]
@@ -85,8 +118,9 @@ class MaxUnpool1d(_MaxUnpoolNd):
     L' = (L - 1) * stride - 2 * padding + kernel_size, unless `output_size` is given.
     """
 
-    def __init__(self, kernel_size: int | tuple[int], stride: int | tuple[int] | None = None,
-                 padding: int | tuple[int] = 0) -> None:
+    def __init__(
+        self, kernel_size: int | tuple[int], stride: int | tuple[int] | None = None, padding: int | tuple[int] = 0
+    ) -> None:
         super().__init__()
         self._settle(1, kernel_size, stride, padding)
 
@@ -97,8 +131,12 @@ class MaxUnpool1d(_MaxUnpoolNd):
 class MaxUnpool2d(_MaxUnpoolNd):
     """Zeros, and the input's values at `indices`: (N, C, H, W) or (C, H, W) -> (N, C, H', W') or (C, H', W')."""
 
-    def __init__(self, kernel_size: int | tuple[int, int], stride: int | tuple[int, int] | None = None,
-                 padding: int | tuple[int, int] = 0) -> None:
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        padding: int | tuple[int, int] = 0,
+    ) -> None:
         super().__init__()
         self._settle(2, kernel_size, stride, padding)
 
@@ -107,10 +145,17 @@ class MaxUnpool2d(_MaxUnpoolNd):
 
 
 class MaxUnpool3d(_MaxUnpoolNd):
-    """Zeros, and the input's values at `indices`: (N, C, D, H, W) or (C, D, H, W) -> (N, C, D', H', W') or without N."""
+    """Zeros, and the input's values at `indices`.
 
-    def __init__(self, kernel_size: int | tuple[int, int, int], stride: int | tuple[int, int, int] | None = None,
-                 padding: int | tuple[int, int, int] = 0) -> None:
+    (N, C, D, H, W) or (C, D, H, W) -> (N, C, D', H', W') or without N.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int, int],
+        stride: int | tuple[int, int, int] | None = None,
+        padding: int | tuple[int, int, int] = 0,
+    ) -> None:
         super().__init__()
         self._settle(3, kernel_size, stride, padding)
 
@@ -120,6 +165,7 @@ class MaxUnpool3d(_MaxUnpoolNd):
 
 class _AvgPoolNd(Module):
     """The base of average pooling."""
+
     __constants__ = ["kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"]
     kernel_size: Any
     stride: Any
@@ -130,10 +176,19 @@ class _AvgPoolNd(Module):
 
 
 class AvgPool1d(_AvgPoolNd):
-    """The mean of each window: (N, C, L) or (C, L) -> (N, C, L') or (C, L'), L' = (L + 2 * padding - kernel_size) // stride + 1."""
+    """The mean of each window.
 
-    def __init__(self, kernel_size: int | tuple[int], stride: int | tuple[int] = None,  # type: ignore[assignment]
-                 padding: int | tuple[int] = 0, ceil_mode: bool = False, count_include_pad: bool = True) -> None:
+    (N, C, L) or (C, L) -> (N, C, L') or (C, L'), L' = (L + 2 * padding - kernel_size) // stride + 1.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int],
+        stride: int | tuple[int] = None,  # type: ignore[assignment]
+        padding: int | tuple[int] = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
         super().__init__()
         of = _ntuple(1)
         self.kernel_size, self.padding = of(kernel_size), of(padding)
@@ -146,36 +201,64 @@ class AvgPool1d(_AvgPoolNd):
 
 class AvgPool2d(_AvgPoolNd):
     """The mean of each window: (N, C, H, W) or (C, H, W) -> (N, C, H', W') or (C, H', W')."""
+
     __constants__ = [*_AvgPoolNd.__constants__, "divisor_override"]
 
-    def __init__(self, kernel_size: int | tuple[int, int], stride: int | tuple[int, int] | None = None,
-                 padding: int | tuple[int, int] = 0, ceil_mode: bool = False, count_include_pad: bool = True,
-                 divisor_override: int | None = None) -> None:
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        padding: int | tuple[int, int] = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
         super().__init__()
         self.kernel_size, self.padding = kernel_size, padding
         self.stride = stride if stride is not None else kernel_size
         self.ceil_mode, self.count_include_pad, self.divisor_override = ceil_mode, count_include_pad, divisor_override
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool2d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
-                            self.divisor_override)
+        return F.avg_pool2d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
+        )
 
 
 class AvgPool3d(_AvgPoolNd):
     """The mean of each window: (N, C, D, H, W) or (C, D, H, W) -> (N, C, D', H', W') or without N."""
+
     __constants__ = [*_AvgPoolNd.__constants__, "divisor_override"]
 
-    def __init__(self, kernel_size: int | tuple[int, int, int], stride: int | tuple[int, int, int] | None = None,
-                 padding: int | tuple[int, int, int] = 0, ceil_mode: bool = False, count_include_pad: bool = True,
-                 divisor_override: int | None = None) -> None:
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int, int],
+        stride: int | tuple[int, int, int] | None = None,
+        padding: int | tuple[int, int, int] = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
         super().__init__()
         self.kernel_size, self.padding = kernel_size, padding
         self.stride = stride if stride is not None else kernel_size
         self.ceil_mode, self.count_include_pad, self.divisor_override = ceil_mode, count_include_pad, divisor_override
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool3d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
-                            self.divisor_override)
+        return F.avg_pool3d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
+        )
 
     def __setstate__(self, d: dict) -> None:
         super().__setstate__(d)
@@ -185,10 +268,18 @@ class AvgPool3d(_AvgPoolNd):
 
 class _FractionalMaxPoolNd(Module):
     """The base of fractional max pooling, whose windows are placed at random: Graham, arXiv 1412.6071."""
+
     __constants__ = ["kernel_size", "return_indices", "output_size", "output_ratio"]
 
-    def _settle(self, n: int, kernel_size: Sizes, output_size: Sizes, output_ratio: Any, return_indices: bool,
-                samples: Tensor | None) -> None:
+    def _settle(
+        self,
+        n: int,
+        kernel_size: Sizes,
+        output_size: Sizes,
+        output_ratio: Any,
+        return_indices: bool,
+        samples: Tensor | None,
+    ) -> None:
         of, name = _ntuple(n), type(self).__name__
         self.kernel_size, self.return_indices = of(kernel_size), return_indices
         self.register_buffer("_random_samples", samples)
@@ -203,46 +294,79 @@ class _FractionalMaxPoolNd(Module):
 
 
 class FractionalMaxPool2d(_FractionalMaxPoolNd):
-    """The maximum of windows at random places: (N, C, H, W) or (C, H, W) -> (N, C, H', W') or without N, of size or ratio given."""
+    """The maximum of windows at random places.
 
-    def __init__(self, kernel_size: int | tuple[int, int], output_size: int | tuple[int, int] | None = None,
-                 output_ratio: float | tuple[float, float] | None = None, return_indices: bool = False,
-                 _random_samples: Tensor | None = None) -> None:
+    (N, C, H, W) or (C, H, W) -> (N, C, H', W') or without N, of size or ratio given.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        output_size: int | tuple[int, int] | None = None,
+        output_ratio: float | tuple[float, float] | None = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> None:
         super().__init__()
         self._settle(2, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.fractional_max_pool2d(input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices,
-                                       _random_samples=self._random_samples)
+        return F.fractional_max_pool2d(
+            input,
+            self.kernel_size,
+            self.output_size,
+            self.output_ratio,
+            self.return_indices,
+            _random_samples=self._random_samples,
+        )
 
 
 class FractionalMaxPool3d(_FractionalMaxPoolNd):
-    """The maximum of windows at random places: (N, C, D, H, W) -> (N, C, D', H', W'), or without N, of size or ratio given."""
+    """The maximum of windows at random places.
 
-    def __init__(self, kernel_size: int | tuple[int, int, int], output_size: int | tuple[int, int, int] | None = None,
-                 output_ratio: float | tuple[float, float, float] | None = None, return_indices: bool = False,
-                 _random_samples: Tensor | None = None) -> None:
+    (N, C, D, H, W) -> (N, C, D', H', W'), or without N, of size or ratio given.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int, int],
+        output_size: int | tuple[int, int, int] | None = None,
+        output_ratio: float | tuple[float, float, float] | None = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> None:
         super().__init__()
         self._settle(3, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.fractional_max_pool3d(input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices,
-                                       _random_samples=self._random_samples)
+        return F.fractional_max_pool3d(
+            input,
+            self.kernel_size,
+            self.output_size,
+            self.output_ratio,
+            self.return_indices,
+            _random_samples=self._random_samples,
+        )
 
 
 class _LPPoolNd(Module):
     """The base of power-average pooling."""
+
     __constants__ = ["norm_type", "kernel_size", "stride", "ceil_mode"]
     norm_type: float
     ceil_mode: bool
 
-    def __init__(self, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None, ceil_mode: bool = False) -> None:
+    def __init__(
+        self, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None, ceil_mode: bool = False
+    ) -> None:
         super().__init__()
         self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
 
     def extra_repr(self) -> str:
-        return (f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
-                f"ceil_mode={self.ceil_mode}")
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
 
 
 class LPPool1d(_LPPoolNd):
@@ -268,6 +392,7 @@ class LPPool3d(_LPPoolNd):
 
 class _AdaptiveMaxPoolNd(Module):
     """The base of max pooling to a given size."""
+
     __constants__ = ["output_size", "return_indices"]
     return_indices: bool
 
@@ -294,7 +419,10 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
-    """The maximum of windows that cover the input: (N, C, D, H, W) or (C, D, H, W) -> (N, C, *output_size) or without N."""
+    """The maximum of windows that cover the input.
+
+    (N, C, D, H, W) or (C, D, H, W) -> (N, C, *output_size) or without N.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
@@ -302,6 +430,7 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
 
 class _AdaptiveAvgPoolNd(Module):
     """The base of average pooling to a given size."""
+
     __constants__ = ["output_size"]
 
     def __init__(self, output_size: Sizes) -> None:
@@ -327,7 +456,10 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
-    """The mean of windows that cover the input: (N, C, D, H, W) or (C, D, H, W) -> (N, C, *output_size) or without N."""
+    """The mean of windows that cover the input.
+
+    (N, C, D, H, W) or (C, D, H, W) -> (N, C, *output_size) or without N.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.adaptive_avg_pool3d(input, self.output_size)

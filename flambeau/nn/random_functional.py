@@ -2,6 +2,7 @@
 
 What is drawn is drawn at the call, on the host, in PyTorch's order, and enters the graph as a value.
 """
+
 from __future__ import annotations
 
 import math
@@ -15,8 +16,7 @@ from ..namespaces import SPACES
 from ..tensor import Tensor, from_array
 from ..views import title
 
-ALPHA = 1.7580993408473766              # -scale * alpha of selu: what its left end tends to
-_CALLS: dict[str, Any] = {}
+ALPHA = 1.7580993408473766  # -scale * alpha of selu: what its left end tends to
 
 
 def _check(p: float) -> None:
@@ -38,43 +38,53 @@ def _kept(input: Tensor, p: float, feature: bool) -> np.ndarray:
     return random.stream(None).dropout_mask(shape, p, input.dtype.name)
 
 
-def _dropped(input: Tensor, p: float, train: bool, write: bool, feature: bool = False) -> Tensor:
+def _dropped(input: Any, p: float, train: bool, write: bool, feature: bool = False) -> Tensor:
     """`input` times a mask that is 1 / (1 - p) or 0."""
     _check(p)
     if p == 0 or not train or isinstance(input, Tensor) and 0 in input.shape:
         return input
     if p == 1:
-        return input.mul_(0) if write else input * 0.0  # type: ignore[attr-defined]
+        return input.mul_(0) if write else input * 0.0
     mask = _kept(input, p, feature)
-    mask *= mask.dtype.type(1) / mask.dtype.type(1 - p) if mask.dtype.itemsize > 2 else mask.dtype.type(np.float32(1) / np.float32(1 - p))
+    mask *= (
+        mask.dtype.type(1) / mask.dtype.type(1 - p)
+        if mask.dtype.itemsize > 2
+        else mask.dtype.type(np.float32(1) / np.float32(1 - p))
+    )
     noise = from_array(mask)
-    return input.mul_(noise) if write else input * noise  # type: ignore[attr-defined]
+    return input.mul_(noise) if write else input * noise
 
 
-def _alpha_dropped(input: Tensor, p: float, train: bool, write: bool, feature: bool = False) -> Tensor:
+def _alpha_dropped(input: Any, p: float, train: bool, write: bool, feature: bool = False) -> Tensor:
     """`a * x + b` where kept, `a * -ALPHA + b` where dropped, with the a and b that keep mean 0 and variance 1."""
     _check(p)
     if p == 0 or not train or isinstance(input, Tensor) and 0 in input.shape:
         return input
     if p == 1:
-        return input.mul_(0) if write else input * 0.0  # type: ignore[attr-defined]
+        return input.mul_(0) if write else input * 0.0
     mask = _kept(input, p, feature)
     a = 1 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p))
     kind = mask.dtype.type
     shift = from_array((mask + kind(-1)) * kind(ALPHA * a) + kind(ALPHA * a * p))
     noise = from_array(mask * kind(a))
-    return input.mul_(noise).add_(shift) if write else input * noise + shift  # type: ignore[attr-defined]
+    return input.mul_(noise).add_(shift) if write else input * noise + shift
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """x with each element zero with probability p, the others times 1 / (1 - p): x (*) -> (*); x itself unless `training`."""
+    """x with each element zero with probability p, the others times 1 / (1 - p).
+
+    x (*) -> (*); x itself unless `training`.
+    """
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     return _dropped(input, p, training, inplace)
 
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    """Dropout to the left end of selu, keeping mean 0 and variance 1: x (*) -> (*). Klambauer et al., arXiv 1706.02515."""
+    """Dropout to the left end of selu, keeping mean 0 and variance 1: x (*) -> (*).
+
+    Klambauer et al., arXiv 1706.02515.
+    """
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     return _alpha_dropped(input, p, training, inplace)
@@ -87,14 +97,29 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
     return _alpha_dropped(input, p, training, inplace, True)
 
 
+def _meant_for(n: int) -> str:
+    """What dropout1d to dropout3d say of themselves when the input has other dimensions."""
+    return (
+        f"Note that dropout{n}d exists to provide channel-wise dropout on inputs with {n} spatial "
+        f"dimension{'s' if n > 1 else ''}, a channel dimension, and an optional batch dimension "
+        f"(i.e. {n + 1}D or {n + 2}D inputs)."
+    )
+
+
+def _warn_of_dimensions(n: int, ndim: int) -> None:
+    warnings.warn(
+        f"dropout{n}d: Received a {ndim}-D input to dropout{n}d, which is deprecated and will result in an error in a "
+        "future release. To retain the behavior and silence this warning, please use dropout instead. " + _meant_for(n),
+        stacklevel=3,
+    )
+
+
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Dropout of whole channels: (N, C, L) or (C, L) -> the same."""
+    """Dropout of whole channels: (N, C, L) or (C, L) -> the same. RuntimeError for other dimensions."""
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if input.ndim not in (2, 3):
-        raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input. Note that dropout1d exists to provide "
-                           "channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional batch dimension "
-                           "(i.e. 2D or 3D inputs).")
+        raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input. " + _meant_for(1))
     return _of_channels(input, p, training, inplace, input.ndim == 2)
 
 
@@ -103,15 +128,15 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if input.ndim not in (3, 4):
-        warnings.warn(f"dropout2d: Received a {input.ndim}-D input to dropout2d, which is deprecated and will result in an error in a future "
-                      "release. To retain the behavior and silence this warning, please use dropout instead. Note that dropout2d exists to "
-                      "provide channel-wise dropout on inputs with 2 spatial dimensions, a channel dimension, and an optional batch dimension "
-                      "(i.e. 3D or 4D inputs).", stacklevel=2)
+        _warn_of_dimensions(2, input.ndim)
     elif input.ndim == 3:
-        warnings.warn("dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired - input is "
-                      "interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a future release to interpret "
-                      "the input as one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D channel-wise dropout behavior, "
-                      "please switch to using dropout1d instead.", stacklevel=2)
+        warnings.warn(
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired "
+            "- input is interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a "
+            "future release to interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain the "
+            "1D channel-wise dropout behavior, please switch to using dropout1d instead.",
+            stacklevel=2,
+        )
     return _of_channels(input, p, training, inplace, False)
 
 
@@ -120,23 +145,23 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if input.ndim not in (4, 5):
-        warnings.warn(f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated and will result in an error in a future "
-                      "release. To retain the behavior and silence this warning, please use dropout instead. Note that dropout3d exists to "
-                      "provide channel-wise dropout on inputs with 3 spatial dimensions, a channel dimension, and an optional batch dimension "
-                      "(i.e. 4D or 5D inputs).", stacklevel=2)
+        _warn_of_dimensions(3, input.ndim)
     return _of_channels(input, p, training, inplace, input.ndim == 4)
 
 
-def _of_channels(input: Tensor, p: float, training: bool, inplace: bool, single: bool) -> Tensor:
+def _of_channels(input: Any, p: float, training: bool, inplace: bool, single: bool) -> Tensor:
     if not single:
         return _dropped(input, p, training, inplace, True)
-    whole = input.unsqueeze_(0) if inplace else input.unsqueeze(0)  # type: ignore[attr-defined]
+    whole = input.unsqueeze_(0) if inplace else input.unsqueeze(0)
     out = _dropped(whole, p, training, inplace, True)
-    return out.squeeze_(0) if inplace else out.squeeze(0)  # type: ignore[attr-defined]
+    return out.squeeze_(0) if inplace else out.squeeze(0)
 
 
 def _slopes(input: Tensor, lower: float, upper: float, generator: Any) -> Tensor:
-    """1 above zero, elsewhere a slope uniform in [lower, upper): only those are drawn, in order, in double precision."""
+    """1 above zero, elsewhere a slope uniform in [lower, upper).
+
+    only those are drawn, in order, in double precision.
+    """
     value = np.asarray(input._value(), order="C")
     kind = np.float64 if value.dtype == np.float64 else np.float32
     low, high = float(kind(lower)), float(kind(upper))
@@ -146,12 +171,19 @@ def _slopes(input: Tensor, lower: float, upper: float, generator: Any) -> Tensor
     return from_array(slope)
 
 
-def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False) -> Tensor:
-    """x above zero, `a * x` below: a is drawn from [lower, upper) if `training`, else their mean; x (*) -> (*). Xu et al., arXiv 1505.00853."""
+def rrelu(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """x above zero, `a * x` below: a is drawn from [lower, upper) if `training`, else their mean; x (*) -> (*).
+
+    Xu et al., arXiv 1505.00853.
+    """
     return (_rrelu_ if inplace else _rrelu)(input, lower, upper, training)
 
 
-def _rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None) -> Tensor:
+def _rrelu(
+    input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None
+) -> Tensor:
     """As nn.functional.rrelu."""
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
@@ -160,13 +192,17 @@ def _rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, traini
     return SPACES["nn.functional"]["leaky_relu"](input, (lower + upper) / 2)
 
 
-def _rrelu_(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None) -> Tensor:
+def _rrelu_(
+    input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None
+) -> Tensor:
     """As nn.functional.rrelu, written to `input`."""
     return input.copy_(_rrelu(input, lower, upper, training, generator))
 
 
-def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
-    """softmax((logits + g) / tau) along `dim` with g drawn from Gumbel's distribution; `hard`: one-hot, with the gradient of the soft one.
+def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    """softmax((logits + g) / tau) along `dim` with g drawn from Gumbel's distribution; `hard`.
+
+    one-hot, with the gradient of the soft one.
 
     logits (*) -> (*). Jang et al., arXiv 1611.01144.
     """
@@ -174,7 +210,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     kind = logits.dtype
     drawn = random.stream(None).exponential(tuple(logits.shape), 1.0, kind.name)
-    noise = -from_array(drawn).log()  # type: ignore[attr-defined]
+    noise = -from_array(drawn).log()
     soft = ((logits + noise) / tau).softmax(dim)
     if not hard:
         return soft
@@ -185,21 +221,39 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
 
 def _torch_form(compute: Any, name: str, feature: bool, write: bool) -> Any:
     """The function of torch itself: `train` has no default."""
+
     def function(input: Tensor, p: float, train: bool) -> Tensor:
         return compute(input, p, train, write, feature)
+
     function.__name__ = function.__qualname__ = name
-    function.__module__, function.__doc__ = "torch", f"As nn.functional's {name.rstrip('_')}" + (", written to `input`." if write else ".")
+    function.__module__, function.__doc__ = (
+        "torch",
+        f"As nn.functional's {name.rstrip('_')}" + (", written to `input`." if write else "."),
+    )
     return function
 
 
 def _install() -> None:
     functional, top = SPACES["nn.functional"], SPACES["torch"]
-    for function in (dropout, dropout1d, dropout2d, dropout3d, alpha_dropout, feature_alpha_dropout, rrelu, gumbel_softmax):
+    for function in (
+        dropout,
+        dropout1d,
+        dropout2d,
+        dropout3d,
+        alpha_dropout,
+        feature_alpha_dropout,
+        rrelu,
+        gumbel_softmax,
+    ):
         functional[function.__name__] = function
     functional["rrelu_"] = _rrelu_
     top["rrelu"], top["rrelu_"] = _rrelu, _rrelu_
-    for name, compute, feature in (("dropout", _dropped, False), ("feature_dropout", _dropped, True), ("alpha_dropout", _alpha_dropped, False),
-                                   ("feature_alpha_dropout", _alpha_dropped, True)):
+    for name, compute, feature in (
+        ("dropout", _dropped, False),
+        ("feature_dropout", _dropped, True),
+        ("alpha_dropout", _alpha_dropped, False),
+        ("feature_alpha_dropout", _alpha_dropped, True),
+    ):
         for write in (False, True):
             shown = name + "_" * write
             top[shown] = _torch_form(compute, shown, feature, write)

@@ -1,4 +1,5 @@
 """Settings that are one number or one per dimension, and other small help for layers (torch.nn.modules.utils)."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +12,7 @@ __all__ = ["consume_prefix_in_state_dict_if_present"]
 def _ntuple(n: int, name: str = "parse") -> Callable[[Any], tuple]:
     def parse(value: Any) -> tuple:
         return tuple(value) if isinstance(value, Iterable) else (value,) * n
+
     parse.__name__ = parse.__qualname__ = name
     return parse
 
@@ -32,19 +34,19 @@ def _list_with_default(out_size: Sequence[int | None], defaults: Sequence[int]) 
         return [out_size]
     if len(defaults) <= len(out_size):
         raise ValueError(f"Input dimension should be at least {len(out_size) + 1}")
-    return [d if v is None else v for v, d in zip(out_size, defaults[-len(out_size):], strict=False)]
+    return [d if v is None else v for v, d in zip(out_size, defaults[-len(out_size) :], strict=False)]
 
 
 def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:
     """Takes `prefix` off the names of a state dictionary, in place; names without it stay."""
     for key in [k for k in state_dict if k.startswith(prefix)]:
-        state_dict[key[len(prefix):]] = state_dict.pop(key)
-    metadata = getattr(state_dict, "_metadata", None)
-    for key in list(metadata or ()):
+        state_dict[key[len(prefix) :]] = state_dict.pop(key)
+    metadata = getattr(state_dict, "_metadata", {})
+    for key in list(metadata):
         if key == prefix.rstrip("."):
             metadata[""] = metadata.pop(key)
         elif key.startswith(prefix):
-            metadata[key[len(prefix):]] = metadata.pop(key)
+            metadata[key[len(prefix) :]] = metadata.pop(key)
 
 
 def factory_kwargs(kwargs: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 """Layers that make a signal, an image or a volume larger."""
+
 from __future__ import annotations
 
 from ..tensor import Tensor
@@ -9,14 +10,21 @@ from .module import Module
 class Upsample(Module):
     """The input interpolated to `size`, or to `scale_factor` times its own: (N, C, *) -> (N, C, *size).
 
-    `mode` is "nearest", "linear" (3-D), "bilinear", "bicubic" (4-D), "trilinear" (5-D); `align_corners` makes the corner
-    elements of both coincide.
+    `mode` is "nearest", "linear" (3-D), "bilinear", "bicubic" (4-D), "trilinear" (5-D); `align_corners` makes
+    the corner elements of both coincide.
     """
+
     __constants__ = ["size", "scale_factor", "mode", "align_corners", "name", "recompute_scale_factor"]
     name: str
 
-    def __init__(self, size: int | tuple[int, ...] | None = None, scale_factor: float | tuple[float, ...] | None = None,
-                 mode: str = "nearest", align_corners: bool | None = None, recompute_scale_factor: bool | None = None) -> None:
+    def __init__(
+        self,
+        size: int | tuple[int, ...] | None = None,
+        scale_factor: float | tuple[float, ...] | None = None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
+    ) -> None:
         super().__init__()
         self.name, self.size, self.mode, self.align_corners = type(self).__name__, size, mode, align_corners
         self.scale_factor: float | tuple[float, ...] | None = None
@@ -27,8 +35,14 @@ class Upsample(Module):
         self.recompute_scale_factor = recompute_scale_factor
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners,
-                             recompute_scale_factor=self.recompute_scale_factor)
+        return F.interpolate(
+            input,
+            self.size,
+            self.scale_factor,
+            self.mode,
+            self.align_corners,
+            recompute_scale_factor=self.recompute_scale_factor,
+        )
 
     def __setstate__(self, state: dict) -> None:
         state.setdefault("recompute_scale_factor", True)
@@ -42,14 +56,16 @@ class Upsample(Module):
 class UpsamplingNearest2d(Upsample):
     """Each pixel repeated: (N, C, H, W) -> (N, C, H', W')."""
 
-    def __init__(self, size: int | tuple[int, int] | None = None,
-                 scale_factor: float | tuple[float, float] | None = None) -> None:
+    def __init__(
+        self, size: int | tuple[int, int] | None = None, scale_factor: float | tuple[float, float] | None = None
+    ) -> None:
         super().__init__(size, scale_factor, mode="nearest")
 
 
 class UpsamplingBilinear2d(Upsample):
     """Bilinear interpolation with corners aligned: (N, C, H, W) -> (N, C, H', W')."""
 
-    def __init__(self, size: int | tuple[int, int] | None = None,
-                 scale_factor: float | tuple[float, float] | None = None) -> None:
+    def __init__(
+        self, size: int | tuple[int, int] | None = None, scale_factor: float | tuple[float, float] | None = None
+    ) -> None:
         super().__init__(size, scale_factor, mode="bilinear", align_corners=True)

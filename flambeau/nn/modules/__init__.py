@@ -2,6 +2,7 @@
 
 `nn.modules.conv` is `nn.conv` itself, so that a class is the same one by either path.
 """
+
 from __future__ import annotations
 
 import importlib
@@ -10,9 +11,29 @@ import sys
 from typing import Any
 
 _PARENT = __name__.rpartition(".")[0]
-_SAME = ("activation", "adaptive", "batchnorm", "channelshuffle", "container", "conv", "distance", "dropout", "flatten", "fold",
-         "instancenorm", "linear", "loss", "normalization", "padding", "pixelshuffle", "pooling", "rnn", "sparse",
-         "transformer", "upsampling")
+_SAME = (
+    "activation",
+    "adaptive",
+    "batchnorm",
+    "channelshuffle",
+    "container",
+    "conv",
+    "distance",
+    "dropout",
+    "flatten",
+    "fold",
+    "instancenorm",
+    "linear",
+    "loss",
+    "normalization",
+    "padding",
+    "pixelshuffle",
+    "pooling",
+    "rnn",
+    "sparse",
+    "transformer",
+    "upsampling",
+)
 _OTHER = {"lazy": "lazy", "utils": "tuples"}
 
 for _name, _file in {**{n: n for n in _SAME}, **_OTHER}.items():

@@ -1,4 +1,5 @@
 """torch.nn.modules.module: Module, and hooks that apply to every module."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -8,10 +9,19 @@ from ..module import Module, register_module_hook
 from ..state import EXTRA as _EXTRA_STATE_KEY_SUFFIX
 from ..state import _IncompatibleKeys
 
-__all__ = ["Module", "_EXTRA_STATE_KEY_SUFFIX", "_IncompatibleKeys", "register_module_backward_hook",
-           "register_module_buffer_registration_hook", "register_module_forward_hook", "register_module_forward_pre_hook",
-           "register_module_full_backward_hook", "register_module_full_backward_pre_hook",
-           "register_module_module_registration_hook", "register_module_parameter_registration_hook"]
+__all__ = [
+    "Module",
+    "_EXTRA_STATE_KEY_SUFFIX",
+    "_IncompatibleKeys",
+    "register_module_backward_hook",
+    "register_module_buffer_registration_hook",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]
 
 
 def register_module_forward_pre_hook(hook: Callable) -> Handle:
@@ -22,7 +32,9 @@ def register_module_forward_pre_hook(hook: Callable) -> Handle:
 def register_module_forward_hook(hook: Callable, *, with_kwargs: bool = False, always_call: bool = False) -> Handle:
     """Calls `hook(module, args, output)` after the forward of every module; what it returns replaces the output."""
     if with_kwargs:
-        raise NotImplementedError("register_module_forward_hook(with_kwargs=True) is not supported; register on the module")
+        raise NotImplementedError(
+            "register_module_forward_hook(with_kwargs=True) is not supported; register on the module"
+        )
     return register_module_hook("forward", hook)
 
 
