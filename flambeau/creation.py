@@ -16,27 +16,27 @@ from .tensor import Size, Tensor, from_array
 _NUMBERS = (bool, int, float, complex, np.generic)
 
 
-def _elements(data: Any) -> np.ndarray:
+def _elements(data: Any, exact: bool = False) -> np.ndarray:
     """The array of anything that has elements; PyTorch's errors for what has none."""
     if isinstance(data, np.ndarray):
         return data
     if isinstance(data, Tensor):
         return np.asarray(data.detach()._value())  # type: ignore[attr-defined]
     if isinstance(data, (list, tuple)):
-        return _nested(data)
+        return _nested(data, exact)
     if isinstance(data, str):
         raise TypeError("new(): invalid data type 'str'")
     if hasattr(data, "__array__"):
         return np.asarray(data)
     if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, dict):
-        return _nested([data[i] for i in range(len(data))])
+        return _nested([data[i] for i in range(len(data))], exact)
     if isinstance(data, _NUMBERS):
         return np.asarray(data)
     raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
 
 
-def _nested(data: Any) -> np.ndarray:
-    """The array of nested sequences, whose lengths must agree."""
+def _nested(data: Any, exact: bool) -> np.ndarray:
+    """The array of nested sequences, whose lengths must agree; `exact`: not rounded to the default dtype."""
     shape: list[int] = []
     level: Any = data
     while (
@@ -56,6 +56,8 @@ def _nested(data: Any) -> np.ndarray:
         raise TypeError(
             f"new(): invalid data type '{next(type(v).__name__ for v in flat if isinstance(v, (str, bytes)))}'"
         )
+    if exact and np.dtype(kind).kind in "fc":
+        kind = np.result_type(kind, np.float64)
     try:
         array = np.array(flat, dtype=kind)
     except OverflowError:
@@ -141,7 +143,7 @@ def tensor(
             [3, 4]])
     """
     where = resolve(device)
-    array = _elements(data)
+    array = _elements(data, exact=dtype is not None)
     kind = kind_of(dtype) if dtype is not None else _dtype_for(data, array)
     with np.errstate(all="ignore"):
         value = np.array(array, dtype=kind.numpy, order="C", copy=True)

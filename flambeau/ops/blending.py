@@ -70,10 +70,11 @@ def _scaled(product: Any, value: Any) -> Any:
 
 
 _NO_DIVISION = (
-    "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true division "
-    "of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * torch.trunc(tensor1 / "
-    "tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) for float inputs. The future "
-    "addcdiv behavior is just the latter implementation: (input + value * tensor1 / tensor2), for all dtypes.")
+    "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true "
+    "division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
+    "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) for "
+    "float inputs. The future addcdiv behavior is just the latter implementation: (input + value * tensor1 / tensor2), "
+    "for all dtypes.")
 
 
 def _divided(input: Spec, tensor1: Spec, tensor2: Spec, given: tuple) -> Spec:
@@ -200,3 +201,8 @@ def equal(input, other):
     return tuple(input.shape) == tuple(other.shape) and bool(eq(input, other).all().item())
 
 
+@composite("torch method", cases=[(S(2, 3), S(2, 3))])
+def is_same_size(input, other):
+    """Whether both have the same shape: a bool of Python."""
+    need_tensors("is_same_size", input=input, other=other)
+    return tuple(input.shape) == tuple(other.shape)

@@ -195,6 +195,16 @@ def clamp(xp, input: T, min: T = None, max: T = None):
     return input if max is None else xp.minimum(input, max)
 
 
+@clamp.lower("numpy")
+def _clamp(xp, input, min=None, max=None):
+    if min is None or max is None:
+        return xp.minimum(input, max) if min is None else xp.maximum(input, min)
+    above = xp.maximum(input, min)
+    if not isinstance(max, (int, float)) or getattr(above, "ndim", 0) == 0:
+        return xp.minimum(above, max)
+    return xp.minimum(above, max, out=above)            # the intermediate result is nobody else's
+
+
 @op(lambda grad, input, min, max: _clamped(grad, input, max if min is None else min), promote="input min max", api="",
     grad=dict(grad=lambda g, input, min, max: _clamp_backward.record(g, input, min, max)),
     cases=[(S(2, 3), S(2, 3), 0.4, 0.6)])

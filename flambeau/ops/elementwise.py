@@ -187,12 +187,13 @@ _NO_SIGN = "Unlike NumPy, torch.sign is not intended to support complex numbers.
 @op(refusing("c", _NO_SIGN, same), api=ARITHMETIC, grad=flat)
 def sign(xp, input: T):
     """-1, 0 or 1; 0 for NaN."""
-    return input if input.dtype.kind == "b" else xp.subtract(input > 0, input < 0, dtype=input.dtype)
-
-
-@sign.lower("xla")
-def _sign(xp, input):
-    return input if input.dtype.kind == "b" else (input > 0).astype(input.dtype) - (input < 0).astype(input.dtype)
+    if input.dtype.kind in "biu":
+        return input if input.dtype.kind == "b" else xp.sign(input)
+    found = xp.sign(input)
+    missing = found != found
+    if xp.host and not missing.any():
+        return found
+    return xp.where(missing, xp.zeros_like(found), found)
 
 
 def _sgn_grad(g, input, out):
@@ -208,7 +209,7 @@ def _sgn_grad(g, input, out):
 def sgn(xp, input: T):
     """-1, 0 or 1; of complex numbers the direction, `input / abs(input)`."""
     if input.dtype.kind != "c":
-        return xp.where(xp.isnan(input), xp.zeros_like(input), xp.sign(input)) if input.dtype.kind != "b" else input
+        return sign.body(xp, input)
     size = xp.abs(input)
     return xp.where(size == 0, xp.zeros_like(input), input / xp.where(size == 0, xp.ones_like(size), size))
 

@@ -90,28 +90,23 @@ def atanh(xp, input: T):
 
 
 @op(same, promote=True, to_float=True, api=UNARY, alias="special.sinc",
-    grad=lambda g, input: g * conj(_sinc_slope(input)))
+    grad=lambda g, input: g * conj(_sinc_derivative(input, 1)))
 def sinc(xp, input: T):
     """sin(pi * x) / (pi * x), 1 at 0."""
     scaled = xp.where(input == 0, xp.ones_like(input), input) * math.pi
     return xp.where(input == 0, xp.ones_like(input), xp.sin(scaled) / scaled)
 
 
-@op(same, api="", cases=[(S(2, 3),)], grad=lambda g, input: g * conj(_sinc_bend(input)))
-def _sinc_slope(xp, input: T):
-    """The derivative of sinc, 0 at 0."""
+@op(lambda input, n: input.like(), api="", cases=[(S(2, 3), 1), (S(2, 3), 2)],
+    grad=lambda g, input, n: g * conj(_sinc_derivative(input, n + 1)))
+def _sinc_derivative(xp, input: T, n):
+    """The n-th derivative of sinc, from that of `x * sinc(x) = sin(pi * x) / pi`."""
     x = xp.where(input == 0, xp.ones_like(input), input)
-    slope = (xp.cos(math.pi * x) - xp.sin(math.pi * x) / (math.pi * x)) / x
-    return xp.where(input == 0, xp.zeros_like(input), slope)
-
-
-@op(same, api="", cases=[(S(2, 3),)])
-def _sinc_bend(xp, input: T):
-    """The second derivative of sinc, -pi ** 2 / 3 at 0."""
-    x = xp.where(input == 0, xp.ones_like(input), input)
-    scaled = math.pi * x
-    bend = -math.pi * xp.sin(scaled) / x - 2 * xp.cos(scaled) / (x * x) + 2 * xp.sin(scaled) / (math.pi * x * x * x)
-    return xp.where(input == 0, xp.full_like(input, -math.pi ** 2 / 3), bend)
+    value = xp.sin(math.pi * x) / (math.pi * x)
+    for k in range(1, n + 1):
+        value = (math.pi ** (k - 1) * xp.sin(math.pi * x + k * math.pi / 2) - k * value) / x
+    at_zero = math.pi ** n * (0, 1, 0, -1)[(n + 1) % 4] / (n + 1)
+    return xp.where(input == 0, xp.full_like(input, at_zero), value)
 
 
 @op(refusing("c", "deg2rad is not supported for complex tensors.", same, RuntimeError), promote=True, to_float=True,
