@@ -12,7 +12,7 @@ from ._op import S, T, Ts, composite, op
 from ._rules import broadcast_shapes, wrap
 from .core import filled
 from .indexing import _basic, narrow, placed
-from .shape import _expand, _view
+from .shape import _expand, _view, sizes
 
 
 def _skipped(s: Any) -> bool:
@@ -182,8 +182,9 @@ def column_stack(tensors):
 
 
 @composite("torch method", alias="unsafe_split")
-def split(tensor, split_size_or_sections, dim=0):
+def split(tensor, split_size_or_sections=None, dim=0, *, split_size=None):
     """Views of `tensor` along `dim`: of a size each (the last may be smaller), or of the sizes of a list."""
+    split_size_or_sections = split_size if split_size_or_sections is None else split_size_or_sections
     if tensor.ndim == 0:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
     dim = wrap(dim, tensor.ndim)
@@ -252,8 +253,10 @@ def unbind(input, dim=0):
 
 
 @composite("torch method")
-def tensor_split(input, indices_or_sections, dim=0):
+def tensor_split(input, indices_or_sections=None, dim=0, *, indices=None, sections=None):
     """Views of `input` along `dim`: so many of nearly equal size, or cut at the positions of a list."""
+    if indices_or_sections is None:
+        indices_or_sections = sections if indices is None else indices
     if input.ndim == 0:
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     dim = wrap(dim, input.ndim)
@@ -481,14 +484,13 @@ def _folded(g, shape, repeats):
 
 
 @composite("method")
-def repeat(input, *repeats):
+def repeat(input, *given, repeats=None):
     """`input` laid out so many times along each dimension, new ones in front."""
-    repeats = repeats[0] if len(repeats) == 1 and isinstance(repeats[0], (tuple, list)) else repeats
-    return _repeat(input, tuple([int(n) for n in repeats]))
+    return _repeat(input, sizes(given if repeats is None else (repeats,)))
 
 
 @composite("torch method")
-def tile(input, *dims):
+def tile(input, *given, dims=None):
     """`input` laid out so many times along its last dimensions, those before once."""
-    dims = tuple(dims[0] if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims)
+    dims = sizes(given if dims is None else (dims,))
     return _repeat(input, (1,) * (input.ndim - len(dims)) + dims)

@@ -191,7 +191,7 @@ def _wrapped(xp, input: T, size):
 # ---- repeated elements
 
 
-@op(None, api="", eager=True)
+@op(None, api="", eager=True, cases=[(S(3, dtype="int64"),)])
 def _spread(xp, repeats: T):
     """Each position as often as `repeats` says."""
     if repeats.size and repeats.min() < 0:
@@ -258,7 +258,7 @@ def _one_hot(xp, input: T, num_classes):
     return xp.asarray(xp.expand_dims(input, -1) == xp.arange(num_classes)).astype("int64")
 
 
-@op(None, api="", eager=True)
+@op(None, api="", eager=True, cases=[(S(3, dtype="int64"),)])
 def _classes(xp, input: T):
     """One more than the greatest of `input`."""
     return xp.asarray(int(input.max()) + 1)

@@ -110,11 +110,13 @@ def _whole(n: Any) -> int:
 
 
 @composite("method")
-def view(input, *shape):
+def view(input, *given, size=None, dtype=None):
     """`input` with another shape (one size may be -1), sharing its memory; or its bytes as another dtype."""
-    if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
-        return input if shape[0] is input.dtype else _view_dtype(input, shape[0])
-    wanted = sizes(shape)
+    if dtype is None and len(given) == 1 and isinstance(given[0], dtypes.dtype):
+        dtype = given[0]
+    if dtype is not None:
+        return input if dtype is input.dtype else _view_dtype(input, dtype)
+    wanted = sizes(given if size is None else (size,))
     if getattr(input, "_chain", ()) and not viewable(input, resolved(wanted, math.prod(input.shape))):
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
@@ -124,9 +126,9 @@ def view(input, *shape):
 
 
 @composite("torch method")
-def reshape(input, *shape):
+def reshape(input, *given, shape=None):
     """`input` with another shape (one size may be -1): a view where the memory allows it, else a copy."""
-    wanted = sizes(shape)
+    wanted = sizes(given if shape is None else (shape,))
     if getattr(input, "_chain", ()) and not viewable(input, resolved(wanted, math.prod(input.shape))):
         return _unsafe_view(input, wanted)
     return _view(input, wanted)
@@ -165,9 +167,9 @@ def _permute(xp, input: T, dims):
 
 
 @composite("torch method")
-def permute(input, *dims):
+def permute(input, *given, dims=None):
     """`input` with its dimensions in the order `dims`."""
-    return _permute(input, sizes(dims))
+    return _permute(input, sizes(given if dims is None else (dims,)))
 
 
 @composite("torch method", alias="swapaxes swapdims")
@@ -237,9 +239,9 @@ def _unexpanded(input, value):
 
 
 @composite("method")
-def expand(input, *shape):
+def expand(input, *given, size=None, implicit=False):
     """`input` stretched along dimensions of size 1 (or new ones in front) to `shape`; -1 keeps a size."""
-    return _expand(input, sizes(shape))
+    return _expand(input, sizes(given if size is None else (size,)))
 
 
 @composite("torch method")
@@ -250,12 +252,12 @@ def unsqueeze(input, dim):
 
 
 @composite("torch method")
-def squeeze(input, *dim):
+def squeeze(input, dim=None):
     """`input` without its dimensions of size 1: all, or those of `dim` (an int or several)."""
     shape = input.shape
-    if not dim or dim[0] is None:
+    if dim is None:
         return _view(input, tuple([s for s in shape if s != 1]))
-    wanted = wrap_all(sizes(dim), len(shape)) if sizes(dim) else ()
+    wanted = () if dim in ((), []) else wrap_all(dim, len(shape))
     return _view(input, tuple([s for i, s in enumerate(shape) if s != 1 or i not in wanted]))
 
 
@@ -318,9 +320,9 @@ def reshape_as(input, other):
 
 
 @composite("torch method")
-def broadcast_to(input, *size):
+def broadcast_to(input, *given, size=None):
     """`input` stretched to the shape `size`."""
-    return _expand(input, sizes(size))
+    return _expand(input, sizes(given if size is None else (size,)))
 
 
 @op(lambda input, memory_format: input.like(), upcast=False, grad=lambda g: g, cases=[(S(2, 3),)])
