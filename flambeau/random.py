@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from .binding import wrap
 from .creation import _sized
 from .device import device, resolve
 from .dtypes import dtype
 from .generator import Stream
-from .graph import leaf, spec
+from .graph import leaf, mode, spec
+from .ops import registry
 from .tensor import Tensor, from_array
 from .views import check_writable, write
 
@@ -112,6 +114,14 @@ def _made(value: Any, kind: dtype, requires_grad: bool = False, out: Tensor | No
     return found.requires_grad_() if requires_grad else found
 
 
+def _on_tape(drawn: Tensor, name: str, *inputs: Any) -> Tensor:
+    """`drawn`, differentiable (with gradient zero) where the tensors it was drawn from are."""
+    tensors = [t for t in inputs if isinstance(t, Tensor)]
+    if mode.grad and any(t.requires_grad for t in tensors):
+        return wrap(registry["_drawn"].record(drawn._node, tuple([t._node for t in tensors]), name))  # type: ignore[union-attr]
+    return drawn
+
+
 def rand(*size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None,
          requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
     """A tensor of the given shape, its elements uniform in [0, 1)."""
@@ -183,14 +193,16 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
         raise TypeError("normal() received an invalid combination of arguments: numbers need a size")
     kind = mean.dtype if isinstance(mean, Tensor) else std.dtype
     given = [np.asarray(v.detach()._value()) if isinstance(v, Tensor) else v for v in (mean, std)]  # type: ignore[attr-defined]
-    return _made(stream(generator).normal_around(*given), kind, requires_grad, out)
+    return _on_tape(_made(stream(generator).normal_around(*given), kind, requires_grad, out), "Normal", mean, std)
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
     """Ones with the probabilities in `input` (or `p`), else zeros."""
     if p is None:
-        return _made(stream(generator).bernoulli(np.asarray(input.detach()._value())), input.dtype, out=out)  # type: ignore[attr-defined]
-    return _made(stream(generator).bernoulli(float(p), tuple(input.shape)), input.dtype, out=out)
+        drawn = stream(generator).bernoulli(np.asarray(input.detach()._value()))  # type: ignore[attr-defined]
+    else:
+        drawn = stream(generator).bernoulli(float(p), tuple(input.shape))
+    return _on_tape(_made(drawn, input.dtype, out=out), "Bernoulli", input)
 
 
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None,

@@ -94,3 +94,10 @@ def counted(input, end, start=0, step=1, dtype=dtypes.int64):
 def _custom(xp, result: T, inputs: Ts, function, index):
     """The result of a function whose gradient the user wrote (`autograd.Function`); `inputs` only tie it to the tape."""
     return result
+
+
+@op(lambda value, inputs, name: value.like(), api="", upcast=False, shown=lambda kind: kind.env["name"], grad=dict(
+    inputs=lambda g, inputs: [filled(g, i.shape, 0, i.dtype) for i in inputs]))
+def _drawn(xp, value: T, inputs: Ts, name):
+    """Random numbers whose distribution depends on `inputs`: on their tape, with gradient zero."""
+    return value
