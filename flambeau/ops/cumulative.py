@@ -248,7 +248,9 @@ def _steps(name: str, y, x, dx, dim: int):
         if dx is not None and is_tensor(dx) and dx.ndim:
             raise RuntimeError(f"{name}: Currently, we only support dx as a real number, got a tensor")
         return 1 if dx is None else dx
-    if x.ndim == 1 and y.ndim != 1:
+    if dx is not None:
+        raise TypeError(f"{name}() received an invalid combination of arguments: both x and dx")
+    if x.ndim == 1:
         if x.shape[0] != y.shape[dim]:
             raise RuntimeError(f"{name}: There must be one `x` value for each sample point")
         x = x.reshape(tuple(-1 if i == dim % y.ndim else 1 for i in range(y.ndim)))
@@ -269,9 +271,10 @@ def _areas(name: str, y, x, dx, dim: int):
 @composite("torch", alias="trapz")
 def trapezoid(y, x=None, *, dx=None, dim=-1):
     """The integral of samples `y` at places `x`, or `dx` apart, along `dim`, by the trapezoidal rule."""
-    if dim == -1 or y.ndim:
-        dim = wrap(dim, y.ndim)
-    if y.ndim == 0 or y.shape[dim] == 0:
+    if not y.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    dim = wrap(dim, y.ndim)
+    if y.shape[dim] == 0:
         return filled(y, [s for i, s in enumerate(y.shape) if i != dim], 0)
     _not_bool("trapezoid", y, x)
     return _areas("trapezoid", y, x, dx, dim).sum(dim)
@@ -280,9 +283,11 @@ def trapezoid(y, x=None, *, dx=None, dim=-1):
 @composite("torch")
 def cumulative_trapezoid(y, x=None, *, dx=None, dim=-1):
     """The running integral of samples `y` at places `x`, or `dx` apart, along `dim`, by the trapezoidal rule."""
+    if not y.ndim:
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     dim = wrap(dim, y.ndim)
-    if y.ndim == 0 or y.shape[dim] == 0:
-        return filled(y, [s for i, s in enumerate(y.shape)] or [0], 0)
+    if y.shape[dim] == 0:
+        return filled(y, y.shape, 0)
     _not_bool("cumulative_trapezoid", y, x)
     return _areas("cumulative_trapezoid", y, x, dx, dim).cumsum(dim)
 

@@ -131,5 +131,9 @@ def renorm(input, p, dim, maxnorm):
 @composite("torch method")
 def dist(input, other, p=2):
     """The `p`-norm of `input - other`."""
-    return norm(input - other, p)
+    difference = input - other
+    if difference.dtype.category < dtypes.FLOATING:
+        raise RuntimeError("norm(): input dtype should be either floating point or complex. Got "
+                           f"{TITLES[difference.dtype.name]} instead.")
+    return norm(difference, p)
 

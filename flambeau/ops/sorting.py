@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from .. import dtypes
 from ..graph import Spec
+from ._checks import TITLES
 from ._op import S, T, composite, op
 from ._rules import reduced, wrap
 from .core import filled
@@ -258,7 +259,7 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
                                f"tensor {list(sorted_sequence.shape)}and got sorter tensor {list(sorter.shape)}")
         if sorter.dtype is not dtypes.int64:
             raise RuntimeError("torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
-                               f"{sorter.dtype.name.capitalize()}")
+                               f"{TITLES[sorter.dtype.name]}")
         sorted_sequence = sorted_sequence.gather(-1, sorter)
     return _searchsorted(sorted_sequence, input, bool(out_int32), right)
 
@@ -271,11 +272,10 @@ def bucketize(input, boundaries, *, out_int32=False, right=False):
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 
-def _contained(elements: Spec, test_elements: Spec, assume_unique, invert) -> Spec:
-    for s in (elements, test_elements):
+def _contained(elements: Spec, test_elements: Spec, assume_unique, invert, given: tuple) -> Spec:
+    for s in given:
         if s.dtype is dtypes.bool_ or s.is_complex:
-            kind = "Bool" if s.dtype is dtypes.bool_ else "ComplexFloat" if s.dtype.itemsize == 8 else "ComplexDouble"
-            raise RuntimeError(f"Unsupported input type encountered for isin(): {kind}")
+            raise RuntimeError(f"Unsupported input type encountered for isin(): {TITLES[s.dtype.name]}")
     if not assume_unique and elements.weak and test_elements.weak:
         raise TypeError("isin() received an invalid combination of arguments - got (int, int)")
     return elements.like(dtype=dtypes.bool_)
