@@ -404,7 +404,7 @@ def _elu_backward(xp, input: T, other: T, alpha=1.0, scale=1.0, input_scale=1.0)
     """`input` times the slope of elu at `other`."""
     above = other > 0
     below = (scale * alpha * input_scale) * xp.exp(input_scale * xp.minimum(other, 0))
-    return input * (scale * above + below * ~above)
+    return scale * (input * above) + input * (below * ~above)
 
 
 _SELU = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946

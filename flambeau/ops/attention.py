@@ -9,7 +9,7 @@ from .. import dtypes
 from ..graph import Kind, Spec
 from ._op import S, Ts, composite, op
 from ._rules import broadcast_shapes, need_floating
-from .core import filled
+from .core import _to_copy, filled
 from .linalg import CPP_NAMES, matmul
 
 EXAMPLE = (S(2, 4, 3), S(2, 5, 3), S(2, 5, 3))
@@ -60,7 +60,8 @@ def _attended(tensors: tuple) -> tuple[Spec, Spec]:
             f"output with shape {list(scores)} doesn't match the broadcast shape "
             f"{list(broadcast_shapes(scores, mask.shape))}"
         )
-    return query.like((*batch, rows, value.shape[-1])), query.like(scores)
+    wide = dtypes.float32 if query.dtype.half else query.dtype      # the gradient needs the weights unrounded
+    return query.like((*batch, rows, value.shape[-1])), query.like(scores, wide)
 
 
 def _shown(kind: Kind) -> str:
@@ -125,7 +126,7 @@ def _back(tensors: tuple, masked: bool) -> tuple:
     g, query, key, value, weights, _ = tensors
     batch = weights.shape[:-2]
     found = tuple(s.like((*batch, *s.shape[-2:])) for s in (query, key, value))
-    return (*found, weights.like()) if masked else found
+    return (*found, query.like(weights.shape)) if masked else found
 
 
 def _t(x):
@@ -135,6 +136,7 @@ def _t(x):
 def _second(g, tensors, scale, masked):
     """The gradient of the gradient, its operands taken for independent; u flows into the gradient of the scores."""
     given, query, key, value, weights, extra = tensors
+    weights = fitted(weights, query)
     none = filled(query, (), 0)
     a, b, c = (filled(like, like.shape, 0) if x is None else x for x, like in zip(g, (query, key, value), strict=False))
     u = scale * (matmul(a, _t(key)) + matmul(query, _t(b)))
@@ -179,6 +181,11 @@ def _attention_backward(xp, tensors: Ts, scale=1.0, masked=False):
     return (*found, slope) if masked else found
 
 
+def fitted(weights: Any, like: Any) -> Any:
+    """`weights` in the dtype of `like`, which may be narrower."""
+    return weights if weights.dtype is like.dtype else _to_copy(weights, like.dtype)
+
+
 def dropped(weights: Any, p: float) -> Any:
     """`weights`, some of them zeroed at random and the rest scaled up."""
     from ..nn.random_functional import dropout  # random numbers are drawn by the layer above, at the call
@@ -204,7 +211,7 @@ def scaled_dot_product_attention(
         scale = 1 / math.sqrt(query.shape[-1]) if query.ndim and query.shape[-1] else 1.0
     out, weights = _attention((query, key, value, attn_mask), float(scale), is_causal)
     if dropout_p > 0:
-        return matmul(dropped(weights, dropout_p), value)
+        return matmul(dropped(fitted(weights, query), dropout_p), value)
     return out
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from .. import dtypes
 from ._losses import size_of
 from ._op import S, composite
-from .attention import _attention, dropped
+from .attention import _attention, dropped, fitted
 from .core import filled
 from .joining import cat
 from .linalg import linear, matmul
@@ -190,12 +190,13 @@ def multi_head_attention_forward(
 
     out, weights = _attention((q, k, v, mask), 1 / math.sqrt(width), causal and mask is None)
     if training and dropout_p > 0:
-        weights = dropped(weights, dropout_p)
+        weights = dropped(fitted(weights, q), dropout_p)
         out = matmul(weights, v)
     out = linear(out.permute((2, 0, 1, 3)).reshape((rows * count, embed)), out_proj_weight, out_proj_bias)
     out = out.reshape((rows, count, size_of(out)[1]))
     if not need_weights:
         return (out if batched else out.squeeze(1)), None
+    weights = fitted(weights, q)
     if average_attn_weights:
         weights = weights.mean(1)
     return (out, weights) if batched else (out.squeeze(1), weights.squeeze(0))
