@@ -24,7 +24,7 @@ def out_sizes(
 class Columns:
     """The windows of images (N, C, *sizes) as matrices (m, groups, C / groups * kernel, places), m images at a time.
 
-    With stride 1 the columns are stretches of the flattened padded image, copied in one run for each place in the kernel.
+    With stride 1 the columns are stretches of the flattened padded image, one run for each place in the kernel.
     Between the rows then lie places where the kernel wraps around the border, which the view from `buffer` leaves out.
     """
 
@@ -106,7 +106,7 @@ class Columns:
         )
 
     def buffer(self, images: int, channels: int, dtype: np.dtype, zero: bool = False) -> tuple[np.ndarray, np.ndarray]:
-        """Memory for values at all places: as matrices (m, groups, channels / groups, places), and as (m, channels, *out)."""
+        """Memory for values at all places: as matrices (m, groups, features, places), and as (m, channels, *out)."""
         memory = (np.zeros if zero else np.empty)((images, channels, math.prod(self.layout)), dtype)
         matrix = memory.reshape(images, self.groups, channels // self.groups, -1)[..., : self.places]
         return matrix, memory.reshape(images, channels, *self.layout)[(..., *(slice(0, n) for n in self.out))]

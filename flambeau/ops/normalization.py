@@ -3,6 +3,7 @@
 All of it rests on one picture: the input seen as (outer, groups, inner), each group having its own mean and variance.
 The statistics are an operation off the tape; the gradient rules know that they depend on the input.
 """
+
 from __future__ import annotations
 
 import math
@@ -32,7 +33,11 @@ def _mean(xp: Any, x: Any) -> Any:
     if outer * inner == 0:
         return xp.full(groups, xp.nan, dtype=x.dtype)
     # products with ones: a third of the time of a sum
-    total = xp.dot(x.reshape(outer * groups, inner), xp.ones(inner, dtype=x.dtype)).reshape(outer, groups) if inner > 1 else x[..., 0]
+    total = (
+        xp.dot(x.reshape(outer * groups, inner), xp.ones(inner, dtype=x.dtype)).reshape(outer, groups)
+        if inner > 1
+        else x[..., 0]
+    )
     return (total[0] if outer == 1 else xp.dot(xp.ones(outer, dtype=x.dtype), total)) / x.dtype.type(outer * inner)
 
 
@@ -55,8 +60,12 @@ def _wide(dtype: dtypes.dtype) -> dtypes.dtype:
     return dtypes.float32 if dtype.half else dtype
 
 
-@op(lambda input, view: input.like((2, view[1]), _wide(input.dtype)), api="", detaches=True,
-    cases=[(S(2, 3, 4), (2, 3, 4), True)])
+@op(
+    lambda input, view: input.like((2, view[1]), _wide(input.dtype)),
+    api="",
+    detaches=True,
+    cases=[(S(2, 3, 4), (2, 3, 4), True)],
+)
 def _statistics(xp, input: T, view, centre):
     """Mean and variance (without correction) of each group; without `centre` zeros and the mean of squares."""
     x, count = input.reshape(view), view[0] * view[2]
@@ -67,7 +76,7 @@ def _statistics(xp, input: T, view, centre):
 
 
 def _channel(xp: Any, values: Any, view: tuple, shape: tuple) -> Any:
-    """What belongs to groups, for each channel of an input (N, C, ...): (C, 1, ...), or (N, C, 1, ...) if images differ."""
+    """What belongs to groups, for each channel of an input (N, C, ...): (C, 1, ...) or (N, C, 1, ...)."""
     if view[0] == 1:
         values = xp.repeat(values, shape[0] * shape[1] // max(1, len(values))).reshape(shape[0], shape[1])
     return values.reshape(*values.shape, *(1,) * (len(shape) - 2))
@@ -80,19 +89,35 @@ def _spread(weight: Any, ndim: int, channels: bool) -> Any:
 
 def _normalized(input: Spec, weight: Spec | None, bias: Spec | None, channels, shown) -> Spec:
     if input.dtype.category != dtypes.FLOATING:
-        kernel = {"NativeLayerNorm": "LayerNormKernelImpl", "NativeGroupNorm": "GroupNormKernelImpl"}.get(shown, "batch_norm")
-        title = {"int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool",
-                 "complex64": "ComplexFloat", "complex128": "ComplexDouble"}.get(input.dtype.name, input.dtype.name)
+        kernel = {"NativeLayerNorm": "LayerNormKernelImpl", "NativeGroupNorm": "GroupNormKernelImpl"}.get(
+            shown, "batch_norm"
+        )
+        title = {
+            "int64": "Long",
+            "int32": "Int",
+            "int16": "Short",
+            "int8": "Char",
+            "uint8": "Byte",
+            "bool": "Bool",
+            "complex64": "ComplexFloat",
+            "complex128": "ComplexDouble",
+        }.get(input.dtype.name, input.dtype.name)
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{title}'")
     for name, part in (("weight", weight), ("bias", bias)):
         if part is None:
             continue
         if part.dtype is not input.dtype and not (input.dtype.half and part.dtype is dtypes.float32):
-            raise RuntimeError(f"mixed dtype (CPU): expect parameter to have scalar type of {'Double' if input.dtype.itemsize == 8 else 'Float'}")
+            raise RuntimeError(
+                "mixed dtype (CPU): expect parameter to have scalar type of "
+                f"{'Double' if input.dtype.itemsize == 8 else 'Float'}"
+            )
         if channels and part.shape != input.shape[1:2]:
             if shown == "NativeGroupNorm":
-                raise RuntimeError(f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
-                                   f"shape {list(part.shape)} and input of shape {list(input.shape)}")
+                raise RuntimeError(
+                    f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} "
+                    "of "
+                    f"shape {list(part.shape)} and input of shape {list(input.shape)}"
+                )
             raise RuntimeError(f"{name} should contain {input.shape[1]} elements not {part.numel}")
     return input.like()
 
@@ -107,13 +132,32 @@ def _weighted(g: Any, weight: Any, channels: bool) -> Any:
     return g if weight is None else g * _spread(weight, g.ndim, channels)
 
 
-@op(_normalized, api="", shown=lambda kind: kind.env["shown"], grad=dict(
-        input=lambda g, input, statistics, weight, view, channels, eps, centre:
-            _norm_input(_weighted(g, weight, channels), input, statistics, view, eps, centre),
-        weight=lambda g, input, statistics, weight_spec, view, channels, eps, centre:
-            _norm_weight(g, input, statistics, view, channels, weight_spec.shape, eps, centre),
-        bias=lambda g, bias_spec, channels: _reduced_to(g, bias_spec, channels)))
-def _normalize(xp, input: T, statistics: T, weight: T = None, bias: T = None, view=None, channels=False, eps=1e-5, centre=True, shown=""):
+@op(
+    _normalized,
+    api="",
+    shown=lambda kind: kind.env["shown"],
+    grad=dict(
+        input=lambda g, input, statistics, weight, view, channels, eps, centre: _norm_input(
+            _weighted(g, weight, channels), input, statistics, view, eps, centre
+        ),
+        weight=lambda g, input, statistics, weight_spec, view, channels, eps, centre: _norm_weight(
+            g, input, statistics, view, channels, weight_spec.shape, eps, centre
+        ),
+        bias=lambda g, bias_spec, channels: _reduced_to(g, bias_spec, channels),
+    ),
+)
+def _normalize(
+    xp,
+    input: T,
+    statistics: T,
+    weight: T = None,
+    bias: T = None,
+    view=None,
+    channels=False,
+    eps=1e-5,
+    centre=True,
+    shown="",
+):
     """(input - mean) / sqrt(variance + eps) * weight + bias, the statistics being those of the groups of `view`.
 
     With `channels` weight and bias belong to dimension 1, else to the last dimensions.
@@ -132,22 +176,32 @@ def _normalize(xp, input: T, statistics: T, weight: T = None, bias: T = None, vi
 
 
 def _again(g, value, input, statistics, view, eps, centre):
-    """The gradient of <g, _norm_input(value, input)> in the input, which shapes mean, deviation and normalised elements."""
+    """The gradient of <g, _norm_input(value, input)> in the input, on which mean and deviation depend."""
     x, h, v = input.reshape(view), g.reshape(view), value.reshape(view)
     c = x - x.mean((0, 2), keepdim=True) if centre else x
     scale = 1 / ((c * c).mean((0, 2), keepdim=True) + eps).sqrt()
     unit = c * scale
     to_h = _norm_input(g, input, statistics, view, eps, centre).reshape(view)
     to_v = _norm_input(value, input, statistics, view, eps, centre).reshape(view)
-    found = (unit * (h * to_v).mean((0, 2), keepdim=True) + to_h * (v * unit).mean((0, 2), keepdim=True)
-             + to_v * (h * unit).mean((0, 2), keepdim=True))
+    found = (
+        unit * (h * to_v).mean((0, 2), keepdim=True)
+        + to_h * (v * unit).mean((0, 2), keepdim=True)
+        + to_v * (h * unit).mean((0, 2), keepdim=True)
+    )
     return -(scale * found).reshape(input.shape)
 
 
-@op(lambda value: value.like(), api="", shown="NativeNormBackward", grad=dict(
-    value=lambda g, input, statistics, view, eps, centre: _norm_input(g, input, statistics, view, eps, centre), input=_again))
+@op(
+    lambda value: value.like(),
+    api="",
+    shown="NativeNormBackward",
+    grad=dict(
+        value=lambda g, input, statistics, view, eps, centre: _norm_input(g, input, statistics, view, eps, centre),
+        input=_again,
+    ),
+)
 def _norm_input(xp, value: T, input: T, statistics: T, view, eps=1e-5, centre=True):
-    """The gradient in the input of the plain normalisation: what `value` has of neither mean nor direction of the group, scaled."""
+    """The gradient in the input of the plain normalisation: `value` less mean and part along the input, scaled."""
     x, v, count = input.reshape(view), value.reshape(view), view[0] * view[2]
     if not x.size:
         return xp.zeros(value.shape, dtype=value.dtype)
@@ -160,11 +214,20 @@ def _norm_input(xp, value: T, input: T, statistics: T, view, eps=1e-5, centre=Tr
     return _times(xp, c, scale[:, None]).reshape(value.shape)
 
 
-@op(lambda value, input, size, statistics: value.like(size, statistics.dtype if value.dtype.half else None), api="", shown="NativeNormWeight", grad=dict(
-    value=lambda g, input, statistics, view, channels, eps, centre:
-        _normalize(input, statistics, None, None, view, channels, eps, centre, "Normalize") * _spread(g, input.ndim, channels),
-    input=lambda g, value, input, statistics, view, channels, eps, centre:
-        _norm_input(value * _spread(g, value.ndim, channels), input, statistics, view, eps, centre)))
+@op(
+    lambda value, input, size, statistics: value.like(size, statistics.dtype if value.dtype.half else None),
+    api="",
+    shown="NativeNormWeight",
+    grad=dict(
+        value=lambda g, input, statistics, view, channels, eps, centre: (
+            _normalize(input, statistics, None, None, view, channels, eps, centre, "Normalize")
+            * _spread(g, input.ndim, channels)
+        ),
+        input=lambda g, value, input, statistics, view, channels, eps, centre: _norm_input(
+            value * _spread(g, value.ndim, channels), input, statistics, view, eps, centre
+        ),
+    ),
+)
 def _norm_weight(xp, value: T, input: T, statistics: T, view, channels, size, eps=1e-5, centre=True):
     """The gradient in the weight: the sum of `value` times the normalised input."""
     scale, mean = _inverse(xp, statistics, eps), statistics[0]
@@ -172,7 +235,7 @@ def _norm_weight(xp, value: T, input: T, statistics: T, view, channels, size, ep
     if not x.size:
         return xp.zeros(size, dtype=scale.dtype)
     c = x - mean[:, None] if centre else +x
-    if channels and view[0] != 1:                       # the groups are the channels
+    if channels and view[0] != 1:  # the groups are the channels
         return _total(xp, v, c) * scale
     c = _times(xp, c, v)
     if not channels and view[2] == math.prod(size):
@@ -185,26 +248,38 @@ def _norm_weight(xp, value: T, input: T, statistics: T, view, channels, size, ep
 
 # ---- over the last dimensions
 
+
 def _last(form: str, input: Any, normalized_shape: Any, weight: Any, bias: Any) -> tuple[int, int, int]:
     """The view for normalisation over the last dimensions; PyTorch's errors."""
     shape, last = tuple(input.shape), tuple(normalized_shape)
     if not last:
-        raise RuntimeError("Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, "
-                           "but got normalized_shape = []")
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, "
+            "but got normalized_shape = []"
+        )
     for name, part in (("weight", weight), ("bias", bias)):
         if part is not None and tuple(part.shape) != last:
-            raise RuntimeError(f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape {list(part.shape)} "
-                               f"and normalized_shape = {list(last)}")
-    if shape[-len(last):] != last:
+            raise RuntimeError(
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape {list(part.shape)} "
+                f"and normalized_shape = {list(last)}"
+            )
+    if shape[-len(last) :] != last:
         comma = ", " if form == "layer_norm" else ""
-        raise RuntimeError(f"Given normalized_shape={list(last)}, expected input with shape [*{comma}{', '.join(map(str, last))}], "
-                           f"but got input of size{list(shape)}")
-    return 1, math.prod(shape[:-len(last)]), math.prod(last)
+        raise RuntimeError(
+            f"Given normalized_shape={list(last)}, expected input with shape [*{comma}{', '.join(map(str, last))}], "
+            f"but got input of size{list(shape)}"
+        )
+    return 1, math.prod(shape[: -len(last)]), math.prod(last)
 
 
-@composite("torch nn.functional", cases=[(S(2, 3, 4), (4,), S(4), S(4)), (S(2, 3, 4), (3, 4))],
-           wrong=[((S(2, 5), (4,)), RuntimeError, "expected input with shape \\[\\*, 4\\]"),
-                  ((S(2, 5), (5,), S(4)), RuntimeError, "Expected weight to be of same shape as normalized_shape")])
+@composite(
+    "torch nn.functional",
+    cases=[(S(2, 3, 4), (4,), S(4), S(4)), (S(2, 3, 4), (3, 4))],
+    wrong=[
+        ((S(2, 5), (4,)), RuntimeError, "expected input with shape \\[\\*, 4\\]"),
+        ((S(2, 5), (5,), S(4)), RuntimeError, "Expected weight to be of same shape as normalized_shape"),
+    ],
+)
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05, cudnn_enable=True):
     """(x - mean) / sqrt(variance + eps) * weight + bias over the last dimensions: (*, *normalized_shape) -> the same.
 
@@ -216,13 +291,16 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05, cudnn
     return _normalize(input, _statistics(input, view, True), weight, bias, view, False, eps, True, "NativeLayerNorm")
 
 
-@composite("torch nn.functional", cases=[(S(2, 3, 4), (4,), S(4)), (S(2, 3, 4), (3, 4), None, 0.1)],
-           wrong=[((S(2, 5), (4,)), RuntimeError, "expected input with shape \\[\\*4\\]")])
+@composite(
+    "torch nn.functional",
+    cases=[(S(2, 3, 4), (4,), S(4)), (S(2, 3, 4), (3, 4), None, 0.1)],
+    wrong=[((S(2, 5), (4,)), RuntimeError, "expected input with shape \\[\\*4\\]")],
+)
 def rms_norm(input, normalized_shape, weight=None, eps=None):
     """x / sqrt(mean of x ** 2 + eps) * weight over the last dimensions. Zhang and Sennrich, arXiv 1910.07467."""
     view = _last("rms_norm", input, normalized_shape, weight, None)
     if eps is None:
-        eps = 2.0 ** -52 if input.dtype in (dtypes.float64, dtypes.complex128) else 2.0 ** -23
+        eps = 2.0**-52 if input.dtype in (dtypes.float64, dtypes.complex128) else 2.0**-23
     if input.dtype.is_complex:
         found = input / ((input * input).mean(tuple(range(-len(normalized_shape), 0)), keepdim=True) + eps).sqrt()
         return found if weight is None else found * weight
@@ -231,16 +309,23 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
 
 # ---- over channels
 
+
 def _grouped(input: Any, groups: int) -> tuple[int, int, int]:
     shape = tuple(input.shape)
     return 1, shape[0] * groups, shape[1] // groups * math.prod(shape[2:])
 
 
-@composite("nn.functional", cases=[(S(2, 4, 3), 2, S(4), S(4)), (S(2, 4, 3, 2), 4)],
-           wrong=[((S(2, 5), 2), RuntimeError, "divisible by num_groups"), ((S(5), 2), RuntimeError, "at least 2 dimensions"),
-                  ((S(1, 4), 4), ValueError, "Expected more than 1 value per channel")])
+@composite(
+    "nn.functional",
+    cases=[(S(2, 4, 3), 2, S(4), S(4)), (S(2, 4, 3, 2), 4)],
+    wrong=[
+        ((S(2, 5), 2), RuntimeError, "divisible by num_groups"),
+        ((S(5), 2), RuntimeError, "at least 2 dimensions"),
+        ((S(1, 4), 4), ValueError, "Expected more than 1 value per channel"),
+    ],
+)
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-05):
-    """(x - mean) / sqrt(variance + eps) over parts of an image's channels, then scaled and shifted by channel: (N, C, *) -> the same.
+    """(x - mean) / sqrt(variance + eps) over groups of an image's channels, scaled and shifted: (N, C, *) -> the same.
 
     RuntimeError unless `num_groups` divides C. Wu and He, arXiv 1803.08494.
     """
@@ -256,15 +341,18 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-05):
 def _group_norm(input, num_groups, weight=None, bias=None, eps=1e-05, cudnn_enabled=True):
     """As nn.functional.group_norm, groups of one element allowed."""
     if input.shape[1] % num_groups:
-        raise RuntimeError(f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(input.shape)} "
-                           f"and num_groups={num_groups}")
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(input.shape)} "
+            f"and num_groups={num_groups}"
+        )
     view = _grouped(input, num_groups)
     return _normalize(input, _statistics(input, view, True), weight, bias, view, True, eps, True, "NativeGroupNorm")
 
 
 @op(lambda running: running.like(), api="", detaches=True, cases=[(S(3), S(2, 3), 0.1, 0, 4)])
 def _running(xp, running: T, statistics: T, momentum=0.1, row=0, count=1):
-    """A running mean (row 0) or variance (row 1) moved toward new statistics; of several images, toward their average."""
+    """A running mean (row 0) or variance (row 1) moved toward new statistics; if of several images, their average."""
     new = statistics[row].reshape(max(1, statistics.shape[1] // max(1, running.size)), running.size).mean(0)
     new = new * (count / max(count - 1, 1)) if row else new
     return ((1 - momentum) * running + momentum * new).astype(running.dtype)
@@ -287,7 +375,12 @@ def _batch_norm(input, weight, bias, running_mean, running_var, training, moment
     """As nn.functional.batch_norm, one value per channel allowed."""
     shape = tuple(input.shape)
     channels = shape[1] if len(shape) > 1 else 0
-    for name, value in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+    for name, value in (
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+        ("weight", weight),
+        ("bias", bias),
+    ):
         if value is not None:
             _sized(name, value, channels)
         elif not training and name.startswith("running"):
@@ -300,13 +393,18 @@ def _batch_norm(input, weight, bias, running_mean, running_var, training, moment
     return _normalize(input, statistics, weight, bias, view, True, eps, True, "NativeBatchNorm")
 
 
-@composite("nn.functional", cases=[(S(3, 2, 4), S(2), S(2), S(2), S(2)), (S(3, 2), None, None, S(2), S(2), True)],
-           wrong=[((S(1, 4), S(4), S(4), None, None, True), ValueError, "Expected more than 1 value per channel when training"),
-                  ((S(2, 4), S(3), S(4)), RuntimeError, "running_mean should contain 4 elements not 3")])
+@composite(
+    "nn.functional",
+    cases=[(S(3, 2, 4), S(2), S(2), S(2), S(2)), (S(3, 2), None, None, S(2), S(2), True)],
+    wrong=[
+        ((S(1, 4), S(4), S(4), None, None, True), ValueError, "Expected more than 1 value per channel when training"),
+        ((S(2, 4), S(3), S(4)), RuntimeError, "running_mean should contain 4 elements not 3"),
+    ],
+)
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05):
     """(x - mean) / sqrt(variance + eps) * weight + bias for each channel: (N, C, *) -> the same.
 
-    In training the statistics are the batch's, and the running ones move toward them in place; else the running ones are used.
+    In training the statistics are the batch's, and the running ones move toward them in place; else those are used.
     RuntimeError if a size differs. Ioffe and Szegedy, arXiv 1502.03167.
     """
     if training and input.shape[0] * math.prod(input.shape[2:]) == 1:
@@ -318,11 +416,20 @@ def _fixed(input: Spec, running_mean: Spec, running_var: Spec, weight: Spec | No
     return _normalized(input, weight, bias, True, "NativeBatchNorm")
 
 
-@op(_fixed, api="", shown="NativeBatchNorm", cases=[(S(3, 2, 4), S(2), S(2), S(2), S(2), 1e-5)], grad=dict(
-    input=lambda g, running_var, weight, eps: g * _spread(_slope(running_var, weight, eps), g.ndim, True),
-    weight=lambda g, input, running_mean, running_var, eps:
-        _reduced_to(g * (input - _spread(running_mean, g.ndim, True)), running_mean.spec, True) * _slope(running_var, None, eps),
-    bias=lambda g, bias_spec: _reduced_to(g, bias_spec, True)))
+@op(
+    _fixed,
+    api="",
+    shown="NativeBatchNorm",
+    cases=[(S(3, 2, 4), S(2), S(2), S(2), S(2), 1e-5)],
+    grad=dict(
+        input=lambda g, running_var, weight, eps: g * _spread(_slope(running_var, weight, eps), g.ndim, True),
+        weight=lambda g, input, running_mean, running_var, eps: (
+            _reduced_to(g * (input - _spread(running_mean, g.ndim, True)), running_mean.spec, True)
+            * _slope(running_var, None, eps)
+        ),
+        bias=lambda g, bias_spec: _reduced_to(g, bias_spec, True),
+    ),
+)
 def _batch_norm_fixed(xp, input: T, running_mean: T, running_var: T, weight: T = None, bias: T = None, eps=1e-5):
     """(input - running_mean) / sqrt(running_var + eps) * weight + bias, by channel."""
     scale = 1 / xp.sqrt(running_var + running_var.dtype.type(eps))
@@ -347,7 +454,7 @@ def native_layer_norm(input, normalized_shape, weight, bias, eps):
     view = _last("layer_norm", input, normalized_shape, weight, bias)
     statistics = _statistics(input, view, True)
     found = _normalize(input, statistics, weight, bias, view, False, eps, True, "NativeLayerNorm")
-    kept = (*input.shape[:input.ndim - len(normalized_shape)], *(1,) * len(normalized_shape))
+    kept = (*input.shape[: input.ndim - len(normalized_shape)], *(1,) * len(normalized_shape))
     return _as_kept(found, statistics, weight, eps, kept)
 
 
@@ -377,9 +484,16 @@ def _instance_norm(input, weight, bias, running_mean, running_var, use_input_sta
     if not use_input_stats and (running_mean is None or running_var is None):
         raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
     shape = tuple(input.shape)
-    for name, value in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+    for name, value in (
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+        ("weight", weight),
+        ("bias", bias),
+    ):
         if value is not None and tuple(value.shape) != (shape[1],):
-            raise RuntimeError(f"{name} should contain {shape[0] * shape[1]} elements not {shape[0] * math.prod(value.shape)}")
+            raise RuntimeError(
+                f"{name} should contain {shape[0] * shape[1]} elements not {shape[0] * math.prod(value.shape)}"
+            )
     if not use_input_stats:
         return _batch_norm_fixed(input, running_mean, running_var, weight, bias, eps)
     view = _grouped(input, shape[1])
@@ -388,9 +502,14 @@ def _instance_norm(input, weight, bias, running_mean, running_var, use_input_sta
     return _normalize(input, statistics, weight, bias, view, True, eps, True, "NativeBatchNorm")
 
 
-@composite("nn.functional", cases=[(S(2, 3, 4), None, None, S(3), S(3)), (S(2, 3, 4, 2),)],
-           wrong=[((S(2, 4, 1),), ValueError, "Expected more than 1 spatial element when training")])
-def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-05):
+@composite(
+    "nn.functional",
+    cases=[(S(2, 3, 4), None, None, S(3), S(3)), (S(2, 3, 4, 2),)],
+    wrong=[((S(2, 4, 1),), ValueError, "Expected more than 1 spatial element when training")],
+)
+def instance_norm(
+    input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-05
+):
     """(x - mean) / sqrt(variance + eps) for each channel of each image, then scaled and shifted: (N, C, *) -> the same.
 
     Ulyanov, Vedaldi and Lempitsky, arXiv 1607.08022.
@@ -402,6 +521,7 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
 
 # ---- by neighbours and by norms
 
+
 @composite("nn.functional", cases=[(S(2, 5, 3), 3), (S(1, 4, 2, 3), 2, 0.1, 0.5, 2.0)])
 def local_response_norm(input, size, alpha=0.0001, beta=0.75, k=1.0):
     """x / (k + alpha * mean of x ** 2 over `size` neighbouring channels) ** beta: (N, C, *) -> the same.
@@ -409,7 +529,9 @@ def local_response_norm(input, size, alpha=0.0001, beta=0.75, k=1.0):
     Krizhevsky, Sutskever and Hinton, ImageNet classification with deep convolutional neural networks, 2012.
     """
     if input.ndim < 3:
-        raise ValueError(f"Expected 3D or higher dimensionality                          input (got {input.ndim} dimensions)")
+        raise ValueError(
+            f"Expected 3D or higher dimensionality                          input (got {input.ndim} dimensions)"
+        )
     if math.prod(input.shape) == 0:
         return input
     squares = (input * input).transpose(1, -1)

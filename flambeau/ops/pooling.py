@@ -1,4 +1,5 @@
 """Pooling: the maximum or the mean of windows, in one, two and three dimensions."""
+
 from __future__ import annotations
 
 import functools
@@ -18,7 +19,8 @@ COUNTS = {1: "one", 2: "two", 3: "three"}
 
 
 class Windows(NamedTuple):
-    """Where a pooling looks, for each dimension; `high` is what is missing behind, for windows that reach over the end."""
+    """Where a pooling looks, for each dimension; `high` is what windows that reach over the end miss there."""
+
     sizes: tuple
     kernel: tuple
     stride: tuple
@@ -66,11 +68,15 @@ def windows(sizes: tuple, kernel_size: Any, stride: Any, padding: Any, dilation:
 
 def _sized(form: str, name: str, value: Any, n: int) -> None:
     if isinstance(value, tuple) and len(value) not in (1, n) and not (name == "stride" and not value):
-        kind = "be omitted, a single int, or a tuple of" if name == "stride" else "either be a single int, or a tuple of"
+        kind = (
+            "be omitted, a single int, or a tuple of" if name == "stride" else "either be a single int, or a tuple of"
+        )
         raise RuntimeError(f"{form}: {name} must {kind} {COUNTS[n]} ints")
 
 
-def _checked(form: str, n: int, input: Spec, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Spec:
+def _checked(
+    form: str, n: int, input: Spec, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> Spec:
     """The result's Spec; PyTorch's errors for windows that make no sense."""
     for name, value in (("kernel_size", kernel_size), ("stride", stride), ("padding", padding), ("dilation", dilation)):
         _sized(form, name, value, n)
@@ -81,27 +87,41 @@ def _checked(form: str, n: int, input: Spec, kernel_size: Any, stride: Any, padd
     if min(kernel) <= 0:
         raise RuntimeError("kernel size should be greater than zero")
     if min(pair(dilation, n)) <= 0:
-        raise RuntimeError("dilation should be greater than zero, but got " + " ".join(
-            f"dilation{a}: {d}" for a, d in zip("THW"[-n:], pair(dilation, n), strict=True)))
+        raise RuntimeError(
+            "dilation should be greater than zero, but got "
+            + " ".join(f"dilation{a}: {d}" for a, d in zip("THW"[-n:], pair(dilation, n), strict=True))
+        )
     _ranked(form, n, input)
     for p, k, d in zip(pair(padding, n), kernel, pair(dilation, n), strict=True):
         if p < 0:
             raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
         if p > (d * (k - 1) + 1) // 2:
             if n == 1 and form == "max_pool1d":
-                raise RuntimeError(f"max_pool1d() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}")
-            raise RuntimeError(f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation={d}")
+                raise RuntimeError(
+                    f"max_pool1d() padding should be at most half of kernel size, but got padding={p} and "
+                    f"kernel_size={k}"
+                )
+            raise RuntimeError(
+                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
+                f"dilation={d}"
+            )
     found = windows(input.shape[-n:], kernel_size, stride, padding, dilation, bool(ceil_mode))
     if min(found.out) < 1:
         if form == "max_pool1d":
             raise RuntimeError(f"max_pool1d() Invalid computed output size: {found.out[0]}")
         if form == "avg_pool3d":
-            raise RuntimeError("input image (" + " ".join(f"{a}: {s}" for a, s in zip("THW", found.sizes, strict=True)) + ") smaller than "
-                               "kernel size (" + " ".join(f"k{a}: {k}" for a, k in zip("THW", kernel, strict=True)) + ")")
+            raise RuntimeError(
+                "input image ("
+                + " ".join(f"{a}: {s}" for a, s in zip("THW", found.sizes, strict=True))
+                + ") smaller than "
+                "kernel size (" + " ".join(f"k{a}: {k}" for a, k in zip("THW", kernel, strict=True)) + ")"
+            )
         extra = (1,) if n == 1 else ()
         before, after = (input.shape[-n - 1], *extra, *found.sizes), (input.shape[-n - 1], *extra, *found.out)
-        raise RuntimeError(f"Given input size: ({'x'.join(map(str, before))}). Calculated output size: ({'x'.join(map(str, after))}). "
-                           "Output size is too small")
+        raise RuntimeError(
+            f"Given input size: ({'x'.join(map(str, before))}). Calculated output size: ({'x'.join(map(str, after))}). "
+            "Output size is too small"
+        )
     return input.like((*input.shape[:-n], *found.out))
 
 
@@ -109,18 +129,26 @@ def _ranked(form: str, n: int, input: Spec) -> None:
     if n == 1:
         if input.ndim not in (2, 3) or form == "max_pool1d" and 0 in input.shape[-2:]:
             if form == "max_pool1d":
-                raise RuntimeError("max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:"
-                                   f"{list(input.shape)}")
-            raise RuntimeError(f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' "
-                               f"(while checking arguments for {form})")
+                raise RuntimeError(
+                    "max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but "
+                    "got:"
+                    f"{list(input.shape)}"
+                )
+            raise RuntimeError(
+                f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' "
+                f"(while checking arguments for {form})"
+            )
     elif input.ndim not in (n + 1, n + 2):
         raise RuntimeError(f"non-empty {n + 1}D or {n + 2}D (batch mode) tensor expected for input")
-    elif 0 in input.shape[1 if input.ndim == n + 2 else 0:]:
-        raise RuntimeError(f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got:"
-                           f"{list(input.shape)}")
+    elif 0 in input.shape[1 if input.ndim == n + 2 else 0 :]:
+        raise RuntimeError(
+            f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got:"
+            f"{list(input.shape)}"
+        )
 
 
 # ---- what the kernels share
+
 
 def _lowest(dtype: Any) -> Any:
     return -math.inf if dtype.kind in "fV" else np.iinfo(dtype).min
@@ -156,14 +184,20 @@ def _folded(xp: Any, x: Any, w: Windows, join: Any) -> Any:
 
 # ---- maxima
 
+
 def _pooled(input: Spec, n, kernel_size, stride, padding, dilation, ceil_mode) -> Spec:
     return _checked(f"max_pool{n}d", n, input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-@op(_pooled, api="", shown=lambda kind: f"MaxPool{max(2, kind.env['n'])}DWithIndices",
-    grad=lambda g, input, out, n, kernel_size, stride, padding, dilation, ceil_mode:
-        _max_pool_back(g, input, out, n, kernel_size, stride, padding, dilation, ceil_mode),
-    cases=[(S(2, 3, 4, 6), 2, 2, None, 0, 1, False), (S(2, 3, 5), 1, 3, 2, 1, 1, True)])
+@op(
+    _pooled,
+    api="",
+    shown=lambda kind: f"MaxPool{max(2, kind.env['n'])}DWithIndices",
+    grad=lambda g, input, out, n, kernel_size, stride, padding, dilation, ceil_mode: _max_pool_back(
+        g, input, out, n, kernel_size, stride, padding, dilation, ceil_mode
+    ),
+    cases=[(S(2, 3, 4, 6), 2, 2, None, 0, 1, False), (S(2, 3, 5), 1, 3, 2, 1, 1, True)],
+)
 def _max_pool(xp, input: T, n, kernel_size, stride, padding, dilation, ceil_mode):
     """The maximum of each window over the last `n` dimensions."""
     w = windows(input.shape[-n:], kernel_size, stride, padding, dilation, ceil_mode)
@@ -183,10 +217,17 @@ def _hits(xp: Any, frame: Any, result: Any, w: Windows) -> Iterator[tuple[tuple,
         yield key, hit
 
 
-@op(lambda value, input: value.like(input.shape), api="", shown="MaxPoolBackward", grad=dict(
-        value=lambda g, input, result, n, kernel_size, stride, padding, dilation, ceil_mode:
-            _max_pool_taken(g, input, result, n, kernel_size, stride, padding, dilation, ceil_mode)),
-    cases=[(S(2, 2, 3), S(2, 4, 6), S(2, 2, 3), 2, 2, None, 0, 1, False)])
+@op(
+    lambda value, input: value.like(input.shape),
+    api="",
+    shown="MaxPoolBackward",
+    grad=dict(
+        value=lambda g, input, result, n, kernel_size, stride, padding, dilation, ceil_mode: _max_pool_taken(
+            g, input, result, n, kernel_size, stride, padding, dilation, ceil_mode
+        )
+    ),
+    cases=[(S(2, 2, 3), S(2, 4, 6), S(2, 2, 3), 2, 2, None, 0, 1, False)],
+)
 def _max_pool_back(xp, value: T, input: T, result: T, n, kernel_size, stride, padding, dilation, ceil_mode):
     """The adjoint of a pooling of `input` that gave `result`: each value goes to the first maximum of its window."""
     w = windows(input.shape[-n:], kernel_size, stride, padding, dilation, ceil_mode)
@@ -197,14 +238,21 @@ def _max_pool_back(xp, value: T, input: T, result: T, n, kernel_size, stride, pa
         if apart:
             np.multiply(value, hit, out=total[key])
         else:
-            total = _added(xp, total, key, value * hit)         # a fifth of the time of a choice by `where`
+            total = _added(xp, total, key, value * hit)  # a fifth of the time of a choice by `where`
     return total if total.shape == input.shape else total[w.inner]
 
 
-@op(lambda value, result: value.like(result.shape), api="", shown="MaxPoolBackwardBackward", grad=dict(
-        value=lambda g, input, result, n, kernel_size, stride, padding, dilation, ceil_mode:
-            _max_pool_back(g, input, result, n, kernel_size, stride, padding, dilation, ceil_mode)),
-    cases=[(S(2, 4, 6), S(2, 4, 6), S(2, 2, 3), 2, 2, None, 0, 1, False)])
+@op(
+    lambda value, result: value.like(result.shape),
+    api="",
+    shown="MaxPoolBackwardBackward",
+    grad=dict(
+        value=lambda g, input, result, n, kernel_size, stride, padding, dilation, ceil_mode: _max_pool_back(
+            g, input, result, n, kernel_size, stride, padding, dilation, ceil_mode
+        )
+    ),
+    cases=[(S(2, 4, 6), S(2, 4, 6), S(2, 2, 3), 2, 2, None, 0, 1, False)],
+)
 def _max_pool_taken(xp, value: T, input: T, result: T, n, kernel_size, stride, padding, dilation, ceil_mode):
     """The elements of `value` at the places where a pooling of `input` that gave `result` found its maxima."""
     w = windows(input.shape[-n:], kernel_size, stride, padding, dilation, ceil_mode)
@@ -215,9 +263,14 @@ def _max_pool_taken(xp, value: T, input: T, result: T, n, kernel_size, stride, p
     return total
 
 
-@op(lambda input, result: result.like(dtype=dtypes.int64), api="", detaches=True, cases=[(S(2, 4, 6), S(2, 2, 3), 2, 2, None, 0, 1, False)])
+@op(
+    lambda input, result: result.like(dtype=dtypes.int64),
+    api="",
+    detaches=True,
+    cases=[(S(2, 4, 6), S(2, 2, 3), 2, 2, None, 0, 1, False)],
+)
 def _max_pool_indices(xp, input: T, result: T, n, kernel_size, stride, padding, dilation, ceil_mode):
-    """Where a pooling of `input` that gave `result` found its maxima: positions in the last `n` dimensions, flattened."""
+    """Where a pooling of `input` that gave `result` found its maxima: flat positions in the last `n` dimensions."""
     w = windows(input.shape[-n:], kernel_size, stride, padding, dilation, ceil_mode)
     frame = _framed(xp, input, w, _lowest(input.dtype))
     positions = _framed(xp, xp.arange(math.prod(w.sizes)).reshape(w.sizes), w, -1)
@@ -236,20 +289,33 @@ def _max_pooling(n, input, kernel_size, stride, padding, dilation, ceil_mode, re
     return found, _max_pool_indices(input, found, n, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-@composite("torch nn.functional", cases=[(S(2, 3, 7), 3, 2, 1, 1, True)],
-           wrong=[((S(5), 2), RuntimeError, "max_pool1d: Expected 2D or 3D"), ((S(1, 4, 5), 6), RuntimeError, "Invalid computed output size")])
+@composite(
+    "torch nn.functional",
+    cases=[(S(2, 3, 7), 3, 2, 1, 1, True)],
+    wrong=[
+        ((S(5), 2), RuntimeError, "max_pool1d: Expected 2D or 3D"),
+        ((S(1, 4, 5), 6), RuntimeError, "Invalid computed output size"),
+    ],
+)
 def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
-    """The maximum of windows: (N, C, L) -> (N, C, L'); with `return_indices` also where it is. See max_pool2d."""
+    """The maximum of windows: (N, C, L) -> (N, C, L'); see max_pool2d."""
     return _max_pooling(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-@composite("torch nn.functional", cases=[(S(2, 3, 4, 6), 2), (S(3, 5, 6), (3, 2), 2, 1, 1, True), (S(1, 2, 6, 6), 2, 1, 0, 2)],
-           wrong=[((S(1, 4, 5, 5), 2, 1, 2), RuntimeError, "pad should be at most half of effective kernel size"),
-                  ((S(1, 4, 5, 5), 6), RuntimeError, "Output size is too small"), ((S(5, 5), 2), RuntimeError, "non-empty 3D or 4D")])
+@composite(
+    "torch nn.functional",
+    cases=[(S(2, 3, 4, 6), 2), (S(3, 5, 6), (3, 2), 2, 1, 1, True), (S(1, 2, 6, 6), 2, 1, 0, 2)],
+    wrong=[
+        ((S(1, 4, 5, 5), 2, 1, 2), RuntimeError, "pad should be at most half of effective kernel size"),
+        ((S(1, 4, 5, 5), 6), RuntimeError, "Output size is too small"),
+        ((S(5, 5), 2), RuntimeError, "non-empty 3D or 4D"),
+    ],
+)
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
-    """The maximum of windows: (N, C, H, W) -> (N, C, H', W'); with `return_indices` also where it is in the flattened plane.
+    """The maximum of windows: (N, C, H, W) -> (N, C, H', W'); with `return_indices` also its flat position.
 
-    `stride` is `kernel_size` if None. H' = (H + 2 * padding - dilation * (kH - 1) - 1) / stride + 1, rounded down, or up with `ceil_mode`.
+    `stride` is `kernel_size` if None. H' = (H + 2 * padding - dilation * (kH - 1) - 1) / stride + 1, rounded down,
+    or up with `ceil_mode`.
     RuntimeError if a size does not fit.
     """
     return _max_pooling(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
@@ -257,14 +323,16 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
 
 @composite("torch nn.functional", cases=[(S(1, 2, 4, 4, 5), 2), (S(2, 4, 4, 5), 3, 2, 1)])
 def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
-    """The maximum of windows: (N, C, D, H, W) -> (N, C, D', H', W'); with `return_indices` also where it is. See max_pool2d."""
+    """The maximum of windows: (N, C, D, H, W) -> (N, C, D', H', W'); see max_pool2d."""
     return _max_pooling(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def _with_indices(n: int) -> None:
     """Registers the form that always returns both, under torch's name for it."""
+
     def both(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=True):
         return _max_pooling(n, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
     both.__name__, both.__doc__ = f"max_pool{n}d_with_indices", f"max_pool{n}d with return_indices."
     composite("torch nn.functional" if n == 1 else "nn.functional")(both)
 
@@ -274,6 +342,7 @@ for _n in (1, 2, 3):
 
 
 # ---- means
+
 
 def _averaged(input: Spec, n, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override) -> Spec:
     if divisor_override == 0:
@@ -291,31 +360,45 @@ def _divisor(w: Windows, include: bool, override: int | None) -> Any:
         first = np.arange(out) * s - p
         last = np.minimum(first + k, size + p)
         count = last - first if include else np.minimum(last, size) - np.maximum(first, 0)
-        total = total * (int(count[0]) if (count == count[0]).all() else count.reshape(-1, *(1,) * (len(w.sizes) - i - 1)))
+        total = total * (
+            int(count[0]) if (count == count[0]).all() else count.reshape(-1, *(1,) * (len(w.sizes) - i - 1))
+        )
     return total
 
 
 def _divided(xp: Any, x: Any, w: Windows, include: bool, override: int | None) -> Any:
     divisor = _divisor(w, include, override)
     if x.dtype.kind in "iu":
-        return xp.sign(x) * xp.sign(divisor) * (xp.abs(x) // xp.abs(divisor))         # toward zero
+        return xp.sign(x) * xp.sign(divisor) * (xp.abs(x) // xp.abs(divisor))  # toward zero
     return x / divisor if type(divisor) is int else x / xp.asarray(divisor, dtype=x.dtype)
 
 
-@op(_averaged, api="", shown=lambda kind: f"AvgPool{max(2, kind.env['n'])}D",
-    grad=lambda g, input_spec, n, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override:
-        _avg_pool_back(g, input_spec.shape[-n:], kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override),
-    cases=[(S(2, 4, 6), 2, 2, None, 0, False, True, None), (S(2, 3, 5), 1, 3, 2, 1, True, False, None)])
+@op(
+    _averaged,
+    api="",
+    shown=lambda kind: f"AvgPool{max(2, kind.env['n'])}D",
+    grad=lambda g, input_spec, n, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override: (
+        _avg_pool_back(
+            g, input_spec.shape[-n:], kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        )
+    ),
+    cases=[(S(2, 4, 6), 2, 2, None, 0, False, True, None), (S(2, 3, 5), 1, 3, 2, 1, True, False, None)],
+)
 def _avg_pool(xp, input: T, n, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
     """The mean of each window over the last `n` dimensions."""
     w = windows(input.shape[-n:], kernel_size, stride, padding, 1, ceil_mode)
     return _divided(xp, _folded(xp, _framed(xp, input, w, 0), w, xp.add), w, count_include_pad, divisor_override)
 
 
-@op(lambda input, sizes: input.like((*input.shape[:-len(sizes)], *sizes)), api="", shown="AvgPoolBackward",
-    grad=lambda g, sizes, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override:
-        _avg_pool(g, len(sizes), kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override),
-    cases=[(S(2, 2, 3), (4, 6), 2, None, 0, False, True, None), (S(2, 3), (5,), 3, 2, 1, True, False, None)])
+@op(
+    lambda input, sizes: input.like((*input.shape[: -len(sizes)], *sizes)),
+    api="",
+    shown="AvgPoolBackward",
+    grad=lambda g, sizes, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override: _avg_pool(
+        g, len(sizes), kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    ),
+    cases=[(S(2, 2, 3), (4, 6), 2, None, 0, False, True, None), (S(2, 3), (5,), 3, 2, 1, True, False, None)],
+)
 def _avg_pool_back(xp, input: T, sizes, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
     """The adjoint of `_avg_pool`: each mean spread over its window."""
     w = windows(sizes, kernel_size, stride, padding, 1, ceil_mode)
@@ -325,32 +408,46 @@ def _avg_pool_back(xp, input: T, sizes, kernel_size, stride, padding, ceil_mode,
         if w.kernel[dim] == w.stride[dim] and w.padded[dim] == w.kernel[dim] * w.out[dim]:
             x = xp.repeat(x, w.kernel[dim], axis=lead + dim)
             continue
-        frame = xp.zeros((*x.shape[:lead + dim], w.padded[dim], *x.shape[lead + dim + 1:]), dtype=x.dtype)
+        frame = xp.zeros((*x.shape[: lead + dim], w.padded[dim], *x.shape[lead + dim + 1 :]), dtype=x.dtype)
         for place in range(w.kernel[dim]):
             frame = _added(xp, frame, (*(slice(None),) * (lead + dim), w.slot(dim, place)), x)
         x = frame
     return x if w.padded == w.sizes else x[w.inner]
 
 
-@composite("torch nn.functional", cases=[(S(2, 3, 7), 3, 2, 1, True, False)], wrong=[((S(5), 2), RuntimeError, "Expected 2 to 3 dimensions")])
+@composite(
+    "torch nn.functional",
+    cases=[(S(2, 3, 7), 3, 2, 1, True, False)],
+    wrong=[((S(5), 2), RuntimeError, "Expected 2 to 3 dimensions")],
+)
 def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
     """The mean of windows: (N, C, L) -> (N, C, L'). See avg_pool2d."""
     return _avg_pool(input, 1, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
-@composite("nn.functional", cases=[(S(2, 3, 4, 6), 2), (S(3, 5, 6), (3, 2), 2, 1, True, False), (S(1, 2, 6, 6), 3, 1, 1, False, True, 5)],
-           wrong=[((S(1, 4, 5, 5), 2, 1, 0, False, True, 0), RuntimeError, "divisor must be not zero"),
-                  ((S(1, 4, 5, 5), 6), RuntimeError, "Output size is too small")])
-def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
+@composite(
+    "nn.functional",
+    cases=[(S(2, 3, 4, 6), 2), (S(3, 5, 6), (3, 2), 2, 1, True, False), (S(1, 2, 6, 6), 3, 1, 1, False, True, 5)],
+    wrong=[
+        ((S(1, 4, 5, 5), 2, 1, 0, False, True, 0), RuntimeError, "divisor must be not zero"),
+        ((S(1, 4, 5, 5), 6), RuntimeError, "Output size is too small"),
+    ],
+)
+def avg_pool2d(
+    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+):
     """The mean of windows: (N, C, H, W) -> (N, C, H', W'), sizes as for max_pool2d.
 
-    The sum is divided by `divisor_override`, or else by the number of elements in the window, with `count_include_pad` those of the padding too.
+    The sum is divided by `divisor_override`, or else by the number of elements in the window, those of the padding
+    included with `count_include_pad`.
     """
     return _avg_pool(input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
 @composite("nn.functional", cases=[(S(1, 2, 4, 4, 5), 2), (S(2, 4, 4, 5), 3, 2, 1, True, False)])
-def avg_pool3d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
+def avg_pool3d(
+    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+):
     """The mean of windows: (N, C, D, H, W) -> (N, C, D', H', W'). See avg_pool2d."""
     return _avg_pool(input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 

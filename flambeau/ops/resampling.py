@@ -1,4 +1,5 @@
-"""Linear maps along single dimensions: interpolation, adaptive means, padding by reflection. One operation and its adjoint."""
+"""Linear maps along single dimensions, such as interpolation, adaptive means, padding by reflection: one operation."""
+
 from __future__ import annotations
 
 import functools
@@ -10,7 +11,7 @@ import numpy as np
 from ..graph import Spec
 from ._op import S, T, op
 
-DENSE = 1 << 15         # elements of a matrix up to which a product with it is quicker than taking and adding
+DENSE = 1 << 15  # elements of a matrix up to which a product with it is quicker than taking and adding
 
 
 # ---- tables: for each place of the result the places it reads, and their weights (None: one place, as it is)
@@ -19,7 +20,7 @@ Table = tuple[np.ndarray, np.ndarray | None]
 
 
 def _steps(size: int, out: int, scale: float | None, align: bool, precise: bool) -> np.ndarray:
-    """Positions in the input, of the centres of the output's elements; in the precision that PyTorch works them out in."""
+    """Positions in the input, of the centres of the output's elements, worked out in PyTorch's precision."""
     real = np.float64 if precise else np.float32
     places = np.arange(out, dtype=real)
     if align:
@@ -59,7 +60,7 @@ def _cubic(size: int, out: int, scale: float | None, align: bool, precise: bool)
 
 
 def _smooth(size: int, out: int, scale: float | None, align: bool, precise: bool, cubic: bool) -> Table:
-    """Antialiased: the filter is as wide as the step between elements when that is above 1, and its weights sum to 1."""
+    """Antialiased: the filter is as wide as the step between elements if that is above 1; weights sum to 1."""
     step = ((size - 1) / (out - 1) if out > 1 else 0.0) if align else scale if scale else size / out
     wide = max(step, 1.0)
     support = (2.0 if cubic else 1.0) * wide
@@ -90,7 +91,7 @@ def _border(mode: str, size: int, low: int, high: int) -> Table:
     places = np.arange(-low, size + high)
     if mode == "replicate":
         return np.clip(places, 0, size - 1)[:, None], None
-    if mode == "circular":                              # what a negative border leaves is what wraps around
+    if mode == "circular":  # what a negative border leaves is what wraps around
         first, left = max(-low, 0), size + min(low, 0) + min(high, 0)
         return (first + np.arange(-max(low, 0), left + max(high, 0)) % max(left, 1))[:, None], None
     period = max(1, 2 * size - 2)
@@ -126,6 +127,7 @@ def _matrix(plan: tuple, dtype: str) -> np.ndarray:
 def _sparse(plan: tuple, dtype: str) -> Any:
     """The transpose of the map as a sparse matrix (size, out)."""
     import scipy.sparse
+
     index, weight = table(plan)
     values = np.ones(index.shape) if weight is None else weight
     rows = np.repeat(np.arange(plan[2]), index.shape[1])
@@ -134,6 +136,7 @@ def _sparse(plan: tuple, dtype: str) -> Any:
 
 # ---- the operation
 
+
 def _along(xp: Any, x: Any, axis: int, plan: tuple, back: bool) -> Any:
     """`x` mapped along `axis` (or by the transpose)."""
     size, out = plan[1], plan[2]
@@ -141,33 +144,47 @@ def _along(xp: Any, x: Any, axis: int, plan: tuple, back: bool) -> Any:
     if not back and weight is None:
         return xp.take(x, index[:, 0], axis=axis)
     shape = x.shape
-    lead, rest = math.prod(shape[:axis]), math.prod(shape[axis + 1:])
+    lead, rest = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
     real = str(x.real.dtype)
     if size * out <= DENSE or not xp.host and back:
         matrix = _matrix(plan, real)
         matrix = matrix.T if back else matrix
         if rest == 1:
-            return xp.matmul(x.reshape(lead, shape[axis]), matrix.T).reshape(*shape[:axis], matrix.shape[0], *shape[axis + 1:])
-        return xp.matmul(matrix, x.reshape(lead, shape[axis], rest)).reshape(*shape[:axis], matrix.shape[0], *shape[axis + 1:])
+            return xp.matmul(x.reshape(lead, shape[axis]), matrix.T).reshape(
+                *shape[:axis], matrix.shape[0], *shape[axis + 1 :]
+            )
+        return xp.matmul(matrix, x.reshape(lead, shape[axis], rest)).reshape(
+            *shape[:axis], matrix.shape[0], *shape[axis + 1 :]
+        )
     if back:
         columns = xp.moveaxis(x, axis, 0)
         found = _sparse(plan, real) @ columns.reshape(out, -1)
         return xp.ascontiguousarray(xp.moveaxis(found.reshape(size, *columns.shape[1:]), 0, axis))
     total = None
     for tap in range(index.shape[1]):
-        part = xp.take(x, index[:, tap], axis=axis) * weight[:, tap].astype(real).reshape(-1, *(1,) * (x.ndim - axis - 1))
+        part = xp.take(x, index[:, tap], axis=axis) * weight[:, tap].astype(real).reshape(
+            -1, *(1,) * (x.ndim - axis - 1)
+        )
         total = part if total is None else total + part
     return total
 
 
 def _resampled(input: Spec, plans, back) -> Spec:
-    ends = [s if p is None else p[1 if back else 2] for p, s in zip(plans, input.shape[-len(plans):], strict=True)]
-    return input.like((*input.shape[:-len(plans)], *ends))
+    ends = [s if p is None else p[1 if back else 2] for p, s in zip(plans, input.shape[-len(plans) :], strict=True)]
+    return input.like((*input.shape[: -len(plans)], *ends))
 
 
-@op(_resampled, api="", shown=lambda kind: kind.env["shown"], grad=lambda g, plans, back, shown: _resample(g, plans, not back, shown),
-    cases=[(S(2, 3, 4), (("linear", 3, 5, None, False, False), ("cubic", 4, 7, None, True, False)), False, "Upsample"),
-           (S(2, 6, 4), (("area", 4, 6), None), True, "Upsample"), (S(2, 3), (("reflect", 3, 6, 1, 2),), False, "Upsample")])
+@op(
+    _resampled,
+    api="",
+    shown=lambda kind: kind.env["shown"],
+    grad=lambda g, plans, back, shown: _resample(g, plans, not back, shown),
+    cases=[
+        (S(2, 3, 4), (("linear", 3, 5, None, False, False), ("cubic", 4, 7, None, True, False)), False, "Upsample"),
+        (S(2, 6, 4), (("area", 4, 6), None), True, "Upsample"),
+        (S(2, 3), (("reflect", 3, 6, 1, 2),), False, "Upsample"),
+    ],
+)
 def _resample(xp, input: T, plans, back, shown):
     """`input` with its last dimensions mapped as `plans` say, one plan or None each; `back` applies the transposes."""
     first = input.ndim - len(plans)
