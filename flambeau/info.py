@@ -54,7 +54,7 @@ class iinfo:
             raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'")
         if type.category == dtypes.BOOL:
             raise TypeError("torch.bool is not supported by torch.iinfo")
-        limits = np.iinfo(type.numpy)
+        limits: Any = np.iinfo(type.numpy)
         self.bits, self.max, self.min, self.dtype = 8 * type.itemsize, int(limits.max), int(limits.min), type.name
 
     def __repr__(self) -> str:

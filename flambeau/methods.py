@@ -11,6 +11,9 @@ from .ops import registry
 from .tensor import Tensor
 from .views import check_writable, make_view, write
 
+_fill: Any = registry["fill"]
+_full: Any = registry["_full"]
+_strided_put: Any = registry["_strided_put"]
 CONVERSIONS = {
     "float": dtypes.float32,
     "double": dtypes.float64,
@@ -115,8 +118,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     check_writable(self)
     given = value._node if isinstance(value, Tensor) else _plain(value)
     if isinstance(value, Tensor) or self.requires_grad or isinstance(value, complex):
-        return write(self, registry["fill"].record(self._node, given), "fill_")
-    return write(self, registry["_full"].record(tuple(self.shape), given, self.dtype, self.device), "fill_")
+        return write(self, _fill.record(self._node, given), "fill_")
+    return write(self, _full.record(tuple(self.shape), given, self.dtype, self.device), "fill_")
 
 
 def _plain(value: Any) -> Any:
@@ -141,9 +144,7 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
         count = (self.numel() + step - 1) // step
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     part = filled(((count,),), value, "fill_diagonal_", dtype=self.dtype)
-    return write(
-        self, registry["_strided_put"].record(self._node, part._node, (count,), (step,), 0, False), "fill_diagonal_"
-    )
+    return write(self, _strided_put.record(self._node, part._node, (count,), (step,), 0, False), "fill_diagonal_")
 
 
 # ---- another shape in place

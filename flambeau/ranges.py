@@ -95,8 +95,9 @@ def range_(
 range_.__name__ = "range"
 
 
-def _spaced(start: Any, end: Any, steps: int, kind: Any) -> np.ndarray:
+def _spaced(ends: tuple, steps: int, kind: Any) -> np.ndarray:
     """`steps` numbers from `start` to `end`, each half counted from its own end, in the precision of `kind`."""
+    start, end = ends
     if not hasattr(steps, "__index__"):
         raise TypeError(
             f"linspace() received an invalid combination of arguments - got steps of type {type(steps).__name__}"
@@ -132,7 +133,7 @@ def linspace(
     """`steps` numbers from `start` to `end`, both included, evenly spaced."""
     start, end = _number(start), _number(end)
     kind = kind_of(dtype) if dtype is not None else _space_kind(start, end)
-    value = _spaced(*_ends(start, end, kind), steps, kind)
+    value = _spaced(_ends(start, end, kind), steps, kind)
     return finished(_cast(value, kind), kind, device, requires_grad, out)
 
 
@@ -167,7 +168,7 @@ def logspace(
     """`base` to the power of `steps` evenly spaced exponents from `start` to `end`."""
     start, end = _number(start), _number(end)
     kind = kind_of(dtype) if dtype is not None else _space_kind(start, end)
-    exponents = _spaced(*_ends(start, end, kind), steps, kind if kind.category >= dtypes.FLOATING else dtypes.float64)
+    exponents = _spaced(_ends(start, end, kind), steps, kind if kind.category >= dtypes.FLOATING else dtypes.float64)
     with np.errstate(all="ignore"):
         value = np.power(np.asarray(base, exponents.dtype), exponents)
     return finished(_cast(value, kind), kind, device, requires_grad, out)

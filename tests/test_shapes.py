@@ -1,4 +1,4 @@
-"""Shape functions take the same arguments as PyTorch's, by position and by name; creation and dtype information agree."""
+"""Shape functions take PyTorch's arguments, by position and by name; creation and dtype information agree."""
 
 import pytest
 

@@ -400,16 +400,36 @@ def put(input, index, source, accumulate=False):
             f"put_(): Expected source and index to have the same number of elements, but got source.numel() = "
             f"{math.prod(source.shape)}, index.numel() = {math.prod(index.shape)}"
         )
-    flat = _view(input, (-1,)) if math.prod(input.shape) else _view(input, (0,))
+    size = math.prod(input.shape)
     return _view(
         _index_put(
-            flat,
-            (_view(index, (math.prod(index.shape),)),),
+            _view(input, (size,)),
+            (_within(_view(index, (math.prod(index.shape),)), -size, size, TAKEN_BEYOND + f"{size} elements."),),
             _view(source, (math.prod(source.shape),)),
             bool(accumulate),
         ),
         tuple(input.shape),
     )
+
+
+TAKEN_BEYOND = "out of range: tried to access index %d on a tensor of "
+
+
+@op(
+    lambda input, low, end, text: input.like(),
+    api="",
+    upcast=False,
+    checks=True,
+    detaches=True,
+    cases=[(S(3, dtype="int64"), 0, 4, "%d is out of range")],
+    wrong=[((S(3, dtype="int64", low=4, high=6), 0, 4, "%d is out of range"), IndexError, "is out of range")],
+)
+def _within(xp, input: T, low, end, text):
+    """`input`, positions that must not be below `low` nor reach `end`; else IndexError with the text."""
+    if xp.host and input.size and (xp.min(input) < low or xp.max(input) >= end):
+        bad = int(xp.asarray(input)[(input < low) | (input >= end)].reshape(-1)[0])
+        raise IndexError(text % bad if "%d" in text else text)
+    return input
 
 
 # ---- masks

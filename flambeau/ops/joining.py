@@ -36,8 +36,7 @@ def _joined(tensors: tuple, dim: int) -> Spec:
         for d, (size, expected) in enumerate(zip(s.shape, first.shape, strict=True)):
             if d != dim and size != expected:
                 raise RuntimeError(
-                    f"Sizes of tensors must match except in dimension {dim}. Expected size {expected} in dimension "
-                    f"{d} but got "
+                    f"Sizes of tensors must match except in dimension {dim}. Expected size {expected} but got "
                     f"size {size} for tensor number {i} in the list."
                 )
         total += s.shape[dim]

@@ -10,7 +10,7 @@ from ._op import S, T, composite, op
 from ._rules import title, wrap
 from .comparison import eq
 from .core import counted, filled
-from .indexing import masked_fill
+from .indexing import _within, masked_fill
 from .rearrange import _flip
 from .scatter import _front, _scatter, check_index, check_values, gather, grid, lifted, scatter_add
 from .shape import _expand, _view
@@ -146,6 +146,7 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
             "scalar type"
         )
     dim = wrap(dim, input.ndim)
+    index = _within(index, 0, input.shape[dim] if input.ndim else 1, "index out of range in self")
     if input.ndim:
         index = (
             _view(index, tuple(-1 if i == dim else 1 for i in range(input.ndim)))

@@ -194,7 +194,10 @@ def t(input):
 def _expanded(input: Spec, shape: tuple) -> Spec:
     ahead = len(shape) - input.ndim
     if ahead < 0:
-        raise RuntimeError("expand: the requested shape has too few dimensions!")
+        raise RuntimeError(
+            f"expand(torch.{title(input.dtype)}Tensor{{{list(input.shape)}}}, size={list(shape)}): the number of sizes "
+            f"provided ({len(shape)}) must be greater or equal to the number of dimensions in the tensor ({input.ndim})"
+        )
     out = []
     for i, size in enumerate(shape):
         own = input.shape[i - ahead] if i >= ahead else None
