@@ -12,17 +12,20 @@ from ._rules import title
 
 
 class _LinAlgError(RuntimeError):
-    """Raised when the numbers in a matrix do not allow what is asked of it, such as the inverse of a singular matrix."""
+    """Raised when the numbers in a matrix do not allow what is asked, such as the inverse of a singular one."""
 
 
 LinAlgError = _LinAlgError
 
 
 def check_square(name: str, a: Any, argument: str = "A") -> None:
-    """Raises PyTorch's error unless `a` (a Spec, node or tensor) is a matrix, or several, with as many rows as columns."""
+    """Raises PyTorch's error unless `a` (a Spec, node or tensor) is one or more square matrices."""
     check_matrix(name, a, argument)
     if a.shape[-1] != a.shape[-2]:
-        raise RuntimeError(f"{name}: {argument} must be batches of square matrices, but they are {a.shape[-2]} by {a.shape[-1]} matrices")
+        raise RuntimeError(
+            f"{name}: {argument} must be batches of square matrices, but they are {a.shape[-2]} by {a.shape[-1]} "
+            "matrices"
+        )
 
 
 def check_matrix(name: str, a: Any, argument: str = "A") -> None:
@@ -42,8 +45,11 @@ def check_floating(name: str, a: Any, low: bool = False) -> None:
 def check_alike(name: str, a: Any, b: Any, first: str = "A", second: str = "B") -> None:
     """Raises PyTorch's error unless two operands have one dtype."""
     if a.dtype is not b.dtype:
-        raise RuntimeError(f"{name}: Expected {first} and {second} to have the same dtype, but found {first} of type {title(a.dtype)} and "
-                           f"{second} of type {title(b.dtype)} instead")
+        raise RuntimeError(
+            f"{name}: Expected {first} and {second} to have the same dtype, but found {first} of type "
+            f"{title(a.dtype)} and "
+            f"{second} of type {title(b.dtype)} instead"
+        )
 
 
 def failed(name: str, info: np.ndarray, text: str) -> LinAlgError:
@@ -71,7 +77,7 @@ def blas(name: str, like: np.ndarray) -> Any:
 
 
 def over_batch(function: Callable, *operands: tuple[np.ndarray, int]) -> tuple[np.ndarray, ...]:
-    """`function` of each matrix of a batch, its results stacked; operands are pairs (array, dimensions that belong to one call)."""
+    """`function` of each matrix of a batch, stacked; operands are pairs (array, dimensions that one call takes)."""
     batch = np.broadcast_shapes(*[x.shape[:x.ndim - k] for x, k in operands])
     spread = [np.broadcast_to(x, (*batch, *x.shape[x.ndim - k:])) for x, k in operands]
     if not batch:
@@ -80,4 +86,7 @@ def over_batch(function: Callable, *operands: tuple[np.ndarray, int]) -> tuple[n
     if not results:                       # an empty batch: the shapes of the results of one matrix of zeros
         one = function(*[np.zeros(x.shape[x.ndim - k:], x.dtype) for x, k in operands])
         return tuple(np.zeros((*batch, *np.shape(r)), np.asarray(r).dtype) for r in one)
-    return tuple(np.stack([np.asarray(r[i]) for r in results]).reshape(*batch, *np.shape(results[0][i])) for i in range(len(results[0])))
+    return tuple(
+        np.stack([np.asarray(r[i]) for r in results]).reshape(*batch, *np.shape(results[0][i]))
+        for i in range(len(results[0]))
+    )

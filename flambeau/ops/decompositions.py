@@ -1,21 +1,19 @@
-"""Matrices taken apart: QR, singular values, eigenvalues, and what follows from them: norms, ranks, pseudo-inverses, exponentials."""
+"""Matrices taken apart: QR, singular values and vectors, eigenvalues and eigenvectors."""
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
-from ._lapack import LinAlgError, check_floating, check_matrix, check_square, lapack, over_batch
+from ._lapack import LinAlgError, check_floating, check_matrix, check_square
 from ._op import S, T, composite, op
-from ._rules import title, wrap
+from ._rules import title
 from .complex import real
 from .core import filled
 from .elementwise import conj
 from .joining import cat
-from .norms import _vector_norm
-from .products import eye_like, unit_like
-from .solving import h, inv, return_named, solved, triangular
+from .products import eye_like
+from .solving import h, return_named, solved, triangular
 
 _MATRICES = [(S(3, 3),), (S(4, 3),), (S(2, 3, 4),)]
 
@@ -37,7 +35,9 @@ def _qr_spec(A: Spec, mode) -> tuple:
     check_matrix("linalg.qr", A)
     check_floating("linalg.qr", A)
     if mode not in ("reduced", "r", "complete"):
-        raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
+        raise RuntimeError(
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+        )
     *batch, m, n = A.shape
     k = m if mode == "complete" else min(m, n)
     return A.like((0,) if mode == "r" else (*batch, m, k)), A.like((*batch, k, n))
@@ -45,8 +45,11 @@ def _qr_spec(A: Spec, mode) -> tuple:
 
 def _qr_grad(g, out, A, mode):
     if mode == "r":
-        raise RuntimeError("The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use linalg.qr(A, mode="
-                           "'reduced') if you are going to require gradients.")
+        raise RuntimeError(
+            "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use linalg.qr(A, "
+            "mode="
+            "'reduced') if you are going to require gradients."
+        )
     m, n = A.shape[-2:]
     if mode == "complete" and m > n:
         raise RuntimeError("The QR decomposition is not differentiable when mode='complete' and nrows > ncols")
@@ -74,7 +77,13 @@ def _qr_grad(g, out, A, mode):
     return cat((left, filled(left, (*left.shape[:-1], n - m), 0) if right is None else right), -1)
 
 
-@op(_qr_spec, api="", shown="LinalgQr", grad=_qr_grad, cases=[(S(3, 3), "reduced"), (S(4, 3), "reduced"), (S(2, 3, 4), "complete")])
+@op(
+    _qr_spec,
+    api="",
+    shown="LinalgQr",
+    grad=_qr_grad,
+    cases=[(S(3, 3), "reduced"), (S(4, 3), "reduced"), (S(2, 3, 4), "complete")],
+)
 def _qr(xp, A: T, mode):
     """Q with orthonormal columns and R upper triangular, A = Q @ R."""
     if mode == "r":
@@ -83,13 +92,16 @@ def _qr(xp, A: T, mode):
     return Q, R
 
 
-@composite("out", alias="linalg.qr")
+@composite("out", alias="linalg.qr", cases=_MATRICES)
 def _linalg_qr(A, mode="reduced"):
-    """A = Q @ R: A (*, M, N) -> Q (*, M, K) with orthonormal columns, R (*, K, N) upper triangular; K = min(M, N), M if "complete"."""
+    """A = Q @ R with orthonormal columns in Q and upper triangular R: A (*, M, N) -> Q (*, M, K), R (*, K, N).
+
+    K is min(M, N), or M for the mode "complete"; "r" leaves Q empty.
+    """
     return return_named("linalg_qr", "Q R", _qr(A, mode))
 
 
-@composite("torch method out")
+@composite("torch method out", cases=_MATRICES)
 def qr(input, some=True):
     """As linalg.qr, `some` False for the complete form."""
     return return_named("qr", "Q R", _qr(input, "reduced" if some else "complete"))
@@ -104,7 +116,11 @@ def _svd_spec(A: Spec, full_matrices) -> tuple:
         raise NotImplementedError(f'"linalg_svd_cpu" not implemented for \'{title(A.dtype)}\'')
     *batch, m, n = A.shape
     k = min(m, n)
-    return A.like((*batch, m, m if full_matrices else k)), A.like((*batch, k), A.dtype.to_real()), A.like((*batch, n if full_matrices else k, n))
+    return (
+        A.like((*batch, m, m if full_matrices else k)),
+        A.like((*batch, k), A.dtype.to_real()),
+        A.like((*batch, n if full_matrices else k, n)),
+    )
 
 
 def _skew(x):
@@ -112,7 +128,7 @@ def _skew(x):
 
 
 def _svd_grad(g, out, A):
-    """Giles, An extended collection of matrix derivative results (2008), 3.7; Townsend, Differentiating the SVD (2016)."""
+    """Giles, Collected matrix derivative results (2008), 3.7; Townsend, Differentiating the SVD (2016)."""
     m, n = A.shape[-2:]
     k = min(m, n)
     (g_u, g_s, g_vh), (U, singular, Vh) = g, out
@@ -150,7 +166,9 @@ def _finite(xp: Any, A: Any, name: str) -> None:
         if A.ndim > 2:
             bad = xp.flatnonzero(~xp.isfinite(A).all(axis=(-2, -1)))
             where = f"(Batch element {int(bad[0])}): "
-        raise LinAlgError(f"{name}: {where}The algorithm failed to converge because the input matrix contained non-finite values.")
+        raise LinAlgError(
+            f"{name}: {where}The algorithm failed to converge because the input matrix contained non-finite values."
+        )
 
 
 @op(_svd_spec, api="", checks=True, shown="LinalgSvd", grad=_svd_grad, cases=[(S(2, 4, 3), False), (S(3, 4), False)])
@@ -171,31 +189,38 @@ def _svdvals(xp, A: T):
 
 def _check_driver(driver: Any) -> None:
     if driver is not None:
-        raise RuntimeError("torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.")
+        raise RuntimeError(
+            "torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend."
+        )
 
 
-@composite("out", alias="linalg.svd")
+@composite("out", alias="linalg.svd", cases=[(S(3, 4), {"full_matrices": False})])
 def _linalg_svd(A, full_matrices=True, *, driver=None):
-    """A = U @ diag(S) @ Vh: A (*, M, N) -> U (*, M, M), S (*, K), Vh (*, N, N); only the first K = min(M, N) vectors if not full."""
+    """A = U @ diag(S) @ Vh: A (*, M, N) -> U (*, M, M), S (*, K), Vh (*, N, N); K = min(M, N).
+
+    Unless `full_matrices`, only the first K vectors are given.
+    """
     _check_driver(driver)
     return return_named("linalg_svd", "U S Vh", _svd(A, bool(full_matrices)))
 
 
-@composite("out", alias="linalg.svdvals")
+@composite("out", alias="linalg.svdvals", cases=_MATRICES)
 def _linalg_svdvals(A, *, driver=None):
     """The singular values of matrices, in falling order."""
     _check_driver(driver)
     return _svdvals(A)
 
 
-@composite("torch method out")
+@composite("torch method out", cases=_MATRICES)
 def svd(input, some=True, compute_uv=True):
     """A = U @ diag(S) @ V.mH; all the vectors if not `some`; U and V zero if not `compute_uv`."""
     if compute_uv:
         U, singular, Vh = _svd(input, not some)
         return return_named("svd", "U S V", (U, singular, h(Vh)))
     *batch, m, n = input.shape
-    return return_named("svd", "U S V", (filled(input, (*batch, m, m), 0), _svdvals(input), filled(input, (*batch, n, n), 0)))
+    return return_named(
+        "svd", "U S V", (filled(input, (*batch, m, m), 0), _svdvals(input), filled(input, (*batch, n, n), 0))
+    )
 
 
 # ---- eigenvalues
@@ -232,12 +257,15 @@ def _converged(xp: Any, name: str, A: Any, function: Any) -> Any:
     """`function()`, its failure to converge as PyTorch's error."""
     if xp.host and not xp.isfinite(A).all():
         where = f"(Batch element {int(xp.flatnonzero(~xp.isfinite(A).all(axis=(-2, -1)))[0])}): " if A.ndim > 2 else ""
-        raise LinAlgError(f"{name}: {where}The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated "
-                          f"eigenvalues (error code: {A.shape[-1] - 1}).")
+        raise LinAlgError(
+            f"{name}: {where}The algorithm failed to converge because the input matrix is ill-conditioned or has too "
+            "many repeated "
+            f"eigenvalues (error code: {A.shape[-1] - 1})."
+        )
     return function()
 
 
-@op(_eigh_spec, api="", checks=True, shown="LinalgEigh", grad=_eigh_grad)
+@op(_eigh_spec, api="", checks=True, shown="LinalgEigh", grad=_eigh_grad, cases=[(S(1, 1), "L")])
 def _eigh(xp, A: T, UPLO):
     """Eigenvalues in rising order and orthonormal eigenvectors of Hermitian matrices, of which one triangle is read."""
     values, vectors = _converged(xp, "linalg.eigh", A, lambda: xp.linalg.eigh(_hermitian(xp, A, UPLO)))
@@ -245,19 +273,20 @@ def _eigh(xp, A: T, UPLO):
 
 
 @op(lambda A, UPLO: _eigh_spec(A, UPLO)[0], api="", checks=True, shown="LinalgEigh",
+    cases=[(S(1, 1), "U")],
     grad=lambda g, A, UPLO: (lambda _, V: (V * g.unsqueeze(-2)) @ h(V))(*_eigh(A, UPLO)))
 def _eigvalsh(xp, A: T, UPLO):
     """Eigenvalues in rising order of Hermitian matrices."""
     return _converged(xp, "linalg.eigh", A, lambda: xp.linalg.eigvalsh(_hermitian(xp, A, UPLO)))
 
 
-@composite("out", alias="linalg.eigh")
+@composite("out", alias="linalg.eigh", cases=[(S(2, 1, 1),)])
 def _linalg_eigh(A, UPLO="L"):
-    """Eigenvalues in rising order and eigenvectors of Hermitian matrices, reading the triangle `UPLO`: A = V @ diag(L) @ V.mH."""
+    """Eigenvalues and eigenvectors of Hermitian matrices A = V @ diag(L) @ V.mH, reading one triangle."""
     return return_named("linalg_eigh", "eigenvalues eigenvectors", _eigh(A, UPLO))
 
 
-@composite("out", alias="linalg.eigvalsh")
+@composite("out", alias="linalg.eigvalsh", cases=[(S(2, 1, 1),)])
 def _linalg_eigvalsh(A, UPLO="L"):
     """Eigenvalues in rising order of Hermitian matrices, reading the triangle `UPLO`."""
     return _eigvalsh(A, UPLO)
@@ -271,7 +300,7 @@ def _eig_spec(A: Spec) -> tuple:
 
 
 def _eig_grad(g, out):
-    """Boeddeker et al., On the computation of complex-valued gradients (2017), 4.60 and 4.63, for eigenvectors of length 1."""
+    """Boeddeker et al., On the computation of complex-valued gradients (2017), 4.60 and 4.63."""
     (g_values, g_vectors), (values, V) = g, out
     if g_vectors is None:
         return solved(h(V), g_values.unsqueeze(-1) * h(V))
@@ -289,7 +318,7 @@ def _all_finite(xp: Any, A: Any) -> None:
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
 
 
-@op(_eig_spec, api="", checks=True, shown="LinalgEig", grad=_eig_grad)
+@op(_eig_spec, api="", checks=True, shown="LinalgEig", grad=_eig_grad, cases=[(S(1, 1),)])
 def _eig(xp, A: T):
     """Eigenvalues and eigenvectors of length 1 of square matrices, both complex."""
     _all_finite(xp, A)
@@ -299,303 +328,25 @@ def _eig(xp, A: T):
 
 
 @op(lambda A: _eig_spec(A)[0], api="", checks=True, shown="LinalgEig",
+    cases=[(S(1, 1),)],
     grad=lambda g, A: (lambda _, V: solved(h(V), g.unsqueeze(-1) * h(V)))(*_eig(A)))
 def _eigvals(xp, A: T):
     """Eigenvalues of square matrices, complex."""
     _all_finite(xp, A)
-    return xp.linalg.eigvals(A).astype("complex64" if A.dtype.itemsize == 4 or A.dtype.name == "complex64" else "complex128")
+    return xp.linalg.eigvals(A).astype(
+        "complex64" if A.dtype.itemsize == 4 or A.dtype.name == "complex64" else "complex128"
+    )
 
 
-@composite("out", alias="linalg.eig")
+@composite("out", alias="linalg.eig", cases=[(S(2, 1, 1),)])
 def _linalg_eig(A):
     """Eigenvalues (*, N) and eigenvectors (*, N, N) of square matrices, both complex: A @ V = V @ diag(L)."""
     return return_named("linalg_eig", "eigenvalues eigenvectors", _eig(A))
 
 
-@composite("out", alias="linalg.eigvals")
+@composite("out", alias="linalg.eigvals", cases=[(S(2, 1, 1),)])
 def _linalg_eigvals(A):
     """Eigenvalues of square matrices, complex."""
     if A.dtype.category < dtypes.FLOATING:
         raise RuntimeError(f"Unknown Complex ScalarType for {title(A.dtype)}")
     return _eigvals(A)
-
-
-# ---- norms of matrices
-
-def _check_norm(A: Any, ord: Any, dim: Any, dtype: Any) -> tuple[int, int]:
-    check_matrix("linalg.matrix_norm", A)
-    if A.dtype.category < dtypes.FLOATING:
-        raise RuntimeError(f"linalg.matrix_norm: Expected a floating point or complex tensor as input. Got {title(A.dtype)}")
-    dims = (dim,) if isinstance(dim, int) else tuple(dim)
-    if len(dims) != 2:
-        raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {' '.join(map(str, dims))}")
-    if isinstance(ord, str) and ord not in ("fro", "nuc") or not isinstance(ord, str) and abs(ord) not in (1, 2, math.inf):
-        raise RuntimeError(f"linalg.matrix_norm: Order {ord if isinstance(ord, str) else f'{ord:g}'} not supported.")
-    rows, columns = wrap(dims[0], A.ndim), wrap(dims[1], A.ndim)
-    if rows == columns:
-        raise RuntimeError(f"linalg.matrix_norm: dims must be different. Got ({dims[0]}, {dims[1]})")
-    if dtype is not None:
-        if dtype.category < dtypes.FLOATING:
-            raise RuntimeError(f"linalg.matrix_norm: dtype should be floating point or complex, but got {title(dtype)}")
-        if A.dtype.is_complex != dtype.is_complex:
-            kind = "complex" if A.dtype.is_complex else "real"
-            raise RuntimeError(f"linalg.matrix_norm: dtype should be {kind} for {kind} inputs, but got {title(dtype)}")
-        if dtypes.promote(A.dtype, dtype) is not dtype:
-            raise RuntimeError(f"linalg.matrix_norm: the dtype of the input ({title(A.dtype)}) should be convertible without narrowing to the "
-                               f"specified dtype ({title(dtype)})")
-    return rows, columns
-
-
-@composite("linalg out", cases=[(S(3, 4),), (S(3, 4), "nuc"), (S(2, 3, 4), 1), (S(3, 4), -2)])
-def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
-    """The norm of matrices over two dimensions.
-
-    "fro": root of the sum of squares; "nuc": sum of singular values; 2, -2: largest, smallest singular value; 1, -1: largest, smallest
-    sum of a column's moduli; inf, -inf: of a row's.
-    """
-    rows, columns = _check_norm(A, ord, dim, dtype)
-    if ord == "fro":
-        return _vector_norm(A, 2, (rows, columns), keepdim, dtype=dtype)
-    if dtype is not None:
-        A = A.to(dtype)
-    if ord == "nuc" or abs(ord) == 2:
-        y = _svdvals(A.movedim((rows, columns), (-2, -1)))
-        y = y.sum(-1) if ord == "nuc" else _extreme(y, -1, ord > 0)
-    else:
-        if abs(ord) == math.inf:
-            rows, columns = columns, rows
-        sums = A.abs().sum(rows)
-        y = _extreme(sums, columns - (columns > rows), ord > 0)
-    if keepdim:
-        for d in sorted((rows, columns)):
-            y = y.unsqueeze(d)
-    return y
-
-
-def _extreme(x, dim, largest: bool):
-    if not x.shape[dim] and largest:
-        return x.sum(dim)                  # the norm of a matrix without elements is 0
-    return x.amax(dim) if largest else x.amin(dim)
-
-
-@composite("out", alias="linalg.norm", cases=[(S(3, 4),), (S(3), 3), (S(3, 4), "nuc")])
-def _linalg_norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
-    """The norm of all elements, of vectors (one `dim`, or a 1-D A) or of matrices (two, or a 2-D A)."""
-    if dim is not None and not isinstance(dim, int) and len(dim) not in (1, 2):
-        raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dim)}")
-    if dim is None and ord is not None and A.ndim not in (1, 2):
-        raise RuntimeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.ndim}D.")
-    over = (dim,) if isinstance(dim, int) else dim
-    if ord is not None and (over is not None and len(over) == 2 or over is None and A.ndim == 2):
-        return matrix_norm(A, ord, (0, 1) if over is None else over, keepdim, dtype=dtype)
-    if isinstance(ord, str):
-        return matrix_norm(A, ord, (-2, -1) if over is None else over, keepdim, dtype=dtype)
-    return _vector_norm(A, 2 if ord is None else ord, over, keepdim, dtype=dtype)
-
-
-@composite("out", alias="linalg.cond")
-def _cond(A, p=None):
-    """How much a square system amplifies errors: the norm of A times that of its inverse; infinite for a singular A."""
-    if p is not None and (isinstance(p, str) and p not in ("fro", "nuc") or not isinstance(p, str) and abs(p) not in (1, 2, math.inf)):
-        raise RuntimeError(f"linalg.cond got an invalid norm type: {p}")
-    if A.ndim < 2:
-        raise RuntimeError("linalg.cond: The input tensor must have at least 2 dimensions.")
-    if p is None or not isinstance(p, str) and abs(p) == 2:
-        if not min(A.shape[-2:]):
-            return filled(A, tuple(A.shape[:-2]), 0, A.dtype.to_real())
-        values = _svdvals(A)
-        first, last = values.select(-1, 0), values.select(-1, values.shape[-1] - 1)
-        return last / first if p is not None and p < 0 else first / last
-    check_square(f"linalg.cond(ord={p if isinstance(p, str) else f'{p:g}'})", A)
-    if not A.shape[-1]:
-        return filled(A, tuple(A.shape[:-2]), 0, A.dtype.to_real())
-    from .solving import _inv_ex
-    inverse, info = _inv_ex(A, "linalg.cond", False)
-    return (matrix_norm(A, p) * matrix_norm(inverse, p)).masked_fill(info.ne(0), math.inf)
-
-
-# ---- pseudo-inverse, rank, exponential
-
-def _tolerances(A: Any, atol: Any, rtol: Any, default: float | None = None) -> tuple[Any, Any]:
-    """Tolerances as tensors: `rtol` is epsilon times the longer side unless told, or 0 if `atol` is told."""
-    kind = A.dtype.to_real()
-    epsilon = {"float32": 2.0 ** -23, "float64": 2.0 ** -52}.get(kind.name, 0.0)
-    if rtol is None:
-        rtol = 0.0 if atol is not None and not (isinstance(atol, (int, float)) and atol <= 0) else max(A.shape[-2:]) * epsilon
-    made = [filled(A, (), float(v), kind) if isinstance(v, (int, float)) else v for v in (0.0 if atol is None else atol, rtol)]
-    return made[0], made[1]
-
-
-def _pinv_spec(A: Spec, atol: Spec, rtol: Spec, hermitian) -> Spec:
-    if hermitian:
-        check_square("linalg.eigh", A)
-    return A.like((*A.shape[:-2], A.shape[-1], A.shape[-2]))
-
-
-def _pinv_grad(g, out, A):
-    """Golub and Pereyra, The differentiation of pseudo-inverses (1973)."""
-    P, PH = out, h(out)
-    y = -(PH @ h(h(g)) @ PH)
-    y = y + (lambda X: X - A @ (P @ X))(h(g) @ P @ PH)
-    return y + (lambda X: X - (X @ P) @ A)(PH @ P @ h(g))
-
-
-@op(_pinv_spec, api="", shown="LinalgPinv", grad=dict(A=_pinv_grad))
-def _pinv(xp, A: T, atol: T, rtol: T, hermitian):
-    """The Moore-Penrose pseudo-inverse; singular values up to max(atol, rtol * largest) count as 0."""
-    if not A.size:
-        return xp.zeros((*A.shape[:-2], A.shape[-1], A.shape[-2]), A.dtype)
-    if hermitian:
-        values, V = xp.linalg.eigh(A)
-        U, Vh, size = V, xp.conj(xp.swapaxes(V, -1, -2)), xp.abs(values)
-    else:
-        U, values, Vh = xp.linalg.svd(A, full_matrices=False)
-        size = values
-    keep = size > xp.maximum(atol[..., None], rtol[..., None] * xp.max(size, axis=-1, keepdims=True))
-    inverse = xp.where(keep, 1 / xp.where(keep, values, xp.ones((), values.dtype)), xp.zeros((), values.dtype))
-    return xp.matmul(xp.conj(xp.swapaxes(Vh, -1, -2)) * inverse[..., None, :], xp.conj(xp.swapaxes(U, -1, -2)))
-
-
-@composite("out", alias="linalg.pinv")
-def _linalg_pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
-    """The Moore-Penrose pseudo-inverse: (*, M, N) -> (*, N, M); singular values up to max(atol, rtol * largest) count as 0."""
-    if A.ndim < 2 or A.dtype.category < dtypes.FLOATING:
-        raise RuntimeError(f"linalg.pinv({title(A.dtype)}{{{list(A.shape)}}}): expected a tensor with 2 or more dimensions of float, double, "
-                           "cfloat or cdouble types")
-    atol, rtol = _tolerances(A, atol, rcond if rtol is None else rtol)
-    return _pinv(A, atol, rtol, bool(hermitian))
-
-
-@composite("torch method")
-def pinverse(input, rcond=1e-15):
-    """The Moore-Penrose pseudo-inverse; singular values up to `rcond` times the largest count as 0."""
-    return _linalg_pinv(input, rcond)
-
-
-def _ranked(A: Spec, atol: Spec, rtol: Spec, hermitian) -> Spec:
-    if hermitian:
-        check_square("linalg.eigh", A)
-    return A.like(A.shape[:-2], dtypes.int64)
-
-
-@op(_ranked, api="", detaches=True)
-def _rank(xp, A: T, atol: T, rtol: T, hermitian):
-    """How many singular values of matrices are above max(atol, rtol * largest)."""
-    if not A.size:
-        return xp.zeros(A.shape[:-2], "int64")
-    size = xp.abs(xp.linalg.eigvalsh(A)) if hermitian else xp.linalg.svd(A, compute_uv=False)
-    return xp.sum(size > xp.maximum(atol[..., None], rtol[..., None] * xp.max(size, axis=-1, keepdims=True)), axis=-1).astype("int64")
-
-
-@composite("out", alias="linalg.matrix_rank")
-def _matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
-    """The number of singular values above max(atol, rtol * largest), `tol` being an older name for atol."""
-    check_matrix("torch.linalg.matrix_rank", A, "input")
-    if A.dtype.category < dtypes.FLOATING:
-        raise RuntimeError("This function doesn't handle types other than float and double")
-    atol, rtol = _tolerances(A, tol if atol is None else atol, rtol)
-    return _rank(A, atol, rtol, bool(hermitian))
-
-
-def _exponential(A: Spec) -> Spec:
-    check_square("linalg.matrix_exp", A)
-    check_floating("linalg.matrix_exp", A, True)
-    return A.like()
-
-
-def _exp_grad(g, A):
-    """The upper right block of exp([[A.mH, g], [0, A.mH]]) (Mathias, A chain rule for matrix functions, 1996)."""
-    n = A.shape[-1]
-    AH = h(A)
-    block = cat((cat((AH, g), -1), cat((filled(g, g.shape, 0), AH), -1)), -2)
-    return matrix_exp(block).narrow(-2, 0, n).narrow(-1, n, n)
-
-
-@op(_exponential, api="torch method", alias="linalg.matrix_exp", shown="LinalgMatrixExp", grad=_exp_grad, cases=[(S(3, 3),), (S(2, 3, 3),)])
-def matrix_exp(xp, A: T):
-    """The sum over n of A ** n / n!, for square matrices."""
-    from scipy.linalg import expm
-    return xp.asarray(expm(A), dtype=A.dtype) if A.size else A
-
-
-# ---- reflections
-
-def _check_reflectors(name: str, input: Any, tau: Any) -> None:
-    if input.ndim < 2:
-        raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
-    if tau.ndim != input.ndim - 1:
-        raise RuntimeError(f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to {tau.ndim} and "
-                           f"input.ndim is equal to {input.ndim}")
-
-
-def _reflected(input, tau, other, adjoint: bool):
-    """H_1 ... H_k @ other (the adjoint of the product if told), H_i = 1 - tau_i v_i v_i.mH, v_i in the columns of `input` below a 1."""
-    rows, columns = input.shape[-2:]
-    vectors = input.tril(-1) + eye_like(input, rows, columns)
-    places = range(tau.shape[-1])
-    for i in (places if adjoint else reversed(places)):
-        v = vectors.narrow(-1, i, 1)
-        factor = tau.narrow(-1, i, 1).unsqueeze(-1)
-        factor = factor.conj() if adjoint and tau.dtype.is_complex else factor
-        other = other - (factor * v) @ (h(v) @ other)
-    return other
-
-
-@composite("out", alias="linalg.householder_product")
-def _householder_product(input, tau):
-    """The first columns of H_1 ... H_k, H_i = 1 - tau_i v_i v_i.mH, v_i in the columns of `input` below a 1."""
-    name = "torch.linalg.householder_product"
-    if input.ndim < 2:
-        raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
-    if input.shape[-2] < input.shape[-1]:
-        raise RuntimeError(f"{name}: input.shape[-2] must be greater than or equal to input.shape[-1]")
-    if tau.ndim and input.shape[-1] < tau.shape[-1]:
-        raise RuntimeError(f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
-    _check_reflectors(name, input, tau)
-    if tuple(input.shape[:-2]) != tuple(tau.shape[:-1]):
-        raise RuntimeError(f"{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got {list(tau.shape[:-1])}")
-    if input.dtype is not tau.dtype:
-        raise RuntimeError(f"{name}: tau dtype {title(tau.dtype)} does not match input dtype {title(input.dtype)}")
-    return _reflected(input, tau, unit_like(input), False)
-
-
-@composite("torch method")
-def orgqr(input, tau):
-    """As linalg.householder_product."""
-    return _householder_product(input, tau)
-
-
-@composite("torch method out")
-def ormqr(input, tau, other, left=True, transpose=False):
-    """Q @ other (other @ Q if not `left`; Q.mH if `transpose`), Q the product of reflections of householder_product."""
-    name, side = "torch.ormqr", -2 if left else -1
-    if input.ndim < 2:
-        raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
-    if other.ndim < 2:
-        raise RuntimeError(f"{name}: other must have at least 2 dimensions.")
-    if tau.shape[-1] > input.shape[-1]:
-        raise RuntimeError(f"{name}: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])")
-    if other.shape[side] != input.shape[-2]:
-        raise RuntimeError(f"{name}: other.shape[{side}] must be equal to input.shape[-2]")
-    if tau.shape[-1] != min(other.shape[side], input.shape[-1]):
-        raise RuntimeError(f"{name}: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])")
-    _check_reflectors(name, input, tau)
-    if left:
-        return _reflected(input, tau, other, transpose)
-    return h(_reflected(input, tau, h(other), not transpose))
-
-
-def _geqrf_spec(input: Spec) -> tuple:
-    if input.ndim < 2:
-        raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
-    if input.dtype.category < dtypes.FLOATING or input.dtype.half:
-        raise NotImplementedError(f'"geqrf_cpu" not implemented for \'{title(input.dtype)}\'')
-    return input.like(), input.like((*input.shape[:-2], min(input.shape[-2:])))
-
-
-@op(_geqrf_spec, names="a tau", api="torch method out", cases=_MATRICES)
-def geqrf(xp, input: T):
-    """QR as LAPACK keeps it: R in the upper triangle, reflections below it, and their factors."""
-    if not input.size:
-        return input, xp.zeros((*input.shape[:-2], min(input.shape[-2:])), input.dtype)
-    return over_batch(lambda a: lapack("geqrf", a)(a)[:2], (input, 2))

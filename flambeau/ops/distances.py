@@ -10,7 +10,11 @@ from ._rules import broadcast_shapes, title, wrap
 from .core import filled
 from .norms import _vector_norm
 
-MODES = {"use_mm_for_euclid_dist_if_necessary": None, "use_mm_for_euclid_dist": True, "donot_use_mm_for_euclid_dist": False}
+MODES = {
+    "use_mm_for_euclid_dist_if_necessary": None,
+    "use_mm_for_euclid_dist": True,
+    "donot_use_mm_for_euclid_dist": False,
+}
 
 
 def _measured(x1: Spec, x2: Spec, p, compute_mode) -> Spec:
@@ -45,7 +49,11 @@ def _weighed(g, x1, x2, out, p):
     size = difference.abs()
     # at distance 0 (and, for p < 1, at equal coordinates) the slope is taken as 0
     nowhere = out.eq(0).logical_or(size.eq(0)) if p < 2 else out.eq(0)
-    return difference.sign() * (size.masked_fill(nowhere, 1) / out.masked_fill(nowhere, 1)).pow(p - 1).masked_fill(nowhere, 0) * g
+    return (
+        difference.sign()
+        * (size.masked_fill(nowhere, 1) / out.masked_fill(nowhere, 1)).pow(p - 1).masked_fill(nowhere, 0)
+        * g
+    )
 
 
 def _to_first(g, x1, x2, out, p):
@@ -85,15 +93,26 @@ def _cdist(xp, x1: T, x2: T, p, compute_mode):
 def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     """The `p`-norm distance of every row of `x1` to every row of `x2`: (*, P, M), (*, R, M) -> (*, P, R).
 
-    With p 2 and more than 25 rows the distances come from a matrix product, unless `compute_mode` is "donot_use_mm_for_euclid_dist".
+    With p 2 and more than 25 rows the distances come from a matrix product, unless `compute_mode` is
+    "donot_use_mm_for_euclid_dist".
     """
-    if not isinstance(compute_mode, str) and compute_mode is not None or isinstance(compute_mode, str) and compute_mode not in MODES:
+    if (
+        not isinstance(compute_mode, str)
+        and compute_mode is not None
+        or isinstance(compute_mode, str)
+        and compute_mode not in MODES
+    ):
         raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
     return _cdist(x1, x2, float(p), compute_mode)
 
 
-@op(lambda input, which: input.like((input.shape[0] * (input.shape[0] - 1) // 2,), dtypes.int64), api="", upcast=False, detaches=True,
-    cases=[(S(4, 2), 0)])
+@op(
+    lambda input, which: input.like((input.shape[0] * (input.shape[0] - 1) // 2,), dtypes.int64),
+    api="",
+    upcast=False,
+    detaches=True,
+    cases=[(S(4, 2), 0)],
+)
 def _pair_index(xp, input: T, which):
     """Row numbers of all pairs i < j of rows of `input`: i if `which` is 0, j if it is 1."""
     return xp.triu_indices(input.shape[0], 1)[which].astype("int64")

@@ -5,15 +5,14 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
-from ._lapack import (LinAlgError, check_alike, check_matrix, check_square, failed, lapack, over_batch)
+from ._lapack import LinAlgError, check_alike, check_matrix, check_square, failed, lapack, over_batch
 from ._op import S, T, composite, op
 from ._rules import broadcast_shapes, title
 from .core import filled
-from .decompositions import _linalg_pinv
 from .joining import cat
+from .matrix_norms import _linalg_pinv
 from .products import eye_like
 from .solving import check_fits, h, return_named, triangular
-
 
 # ---- LU
 
@@ -24,7 +23,9 @@ def _lu_spec(A: Spec, caller, pivot, check_errors) -> tuple:
     if A.dtype.category < dtypes.FLOATING or A.dtype.half:
         raise NotImplementedError(f'"lu_cpu" not implemented for \'{title(A.dtype)}\'')
     if not pivot:
-        raise RuntimeError(f"{caller.replace('torch.', '').replace('_ex', '')}: LU without pivoting is not implemented on the CPU")
+        raise RuntimeError(
+            f"{caller.replace('torch.', '').replace('_ex', '')}: LU without pivoting is not implemented on the CPU"
+        )
     k = min(A.shape[-2:])
     return A.like(), A.like((*A.shape[:-2], k), dtypes.int32), A.like(A.shape[:-2], dtypes.int32)
 
@@ -56,9 +57,16 @@ def _lu_grad(g, out):
     return P @ y
 
 
-@op(_lu_spec, api="", checks=True, shown="LinalgLuFactorEx", grad=_lu_grad, cases=[(S(3, 3), "lu", True, False), (S(2, 3, 4), "lu", True, False)])
+@op(
+    _lu_spec,
+    api="",
+    checks=True,
+    shown="LinalgLuFactorEx",
+    grad=_lu_grad,
+    cases=[(S(3, 3), "lu", True, False), (S(2, 3, 4), "lu", True, False)],
+)
 def _lu_factor(xp, A: T, caller, pivot, check_errors):
-    """L and U packed in one matrix, the rows exchanged at each step (from 1), and 0 or the place of a zero on U's diagonal."""
+    """L and U packed in one matrix, the rows exchanged at each step (from 1), and 0 or the place of a zero in U."""
     k = min(A.shape[-2:])
     if not A.size:
         return A, xp.zeros((*A.shape[:-2], k), "int32"), xp.zeros(A.shape[:-2], "int32")
@@ -71,13 +79,23 @@ def _lu_factor(xp, A: T, caller, pivot, check_errors):
         flat = info.reshape(-1)
         place = int(xp.flatnonzero(flat)[0])
         where = f"(Batch element {place}): " if info.ndim else ""
-        raise RuntimeError(f"{caller}: {where}U[{flat[place]},{flat[place]}] is zero and using it on lu_solve would result in a division by zero. "
-                           "If you still want to perform the factorization, consider calling linalg.lu(A, pivot) or "
-                           "linalg.lu_factor_ex(A, pivot)")
+        raise RuntimeError(
+            f"{caller}: {where}U[{flat[place]},{flat[place]}] is zero and using it on lu_solve would result in a "
+            "division by zero. "
+            "If you still want to perform the factorization, consider calling linalg.lu(A, pivot) or "
+            "linalg.lu_factor_ex(A, pivot)"
+        )
     return packed, pivots, info
 
 
-@op(lambda pivots, rows, dtype: pivots.like((*pivots.shape[:-1], rows, rows), dtype), api="", checks=True, detaches=True, upcast=False)
+@op(
+    lambda pivots, rows, dtype: pivots.like((*pivots.shape[:-1], rows, rows), dtype),
+    api="",
+    checks=True,
+    detaches=True,
+    upcast=False,
+    cases=[(S(3, dtype="int32", low=1, high=4), 3, dtypes.float32)],
+)
 def _permutation(xp, pivots: T, rows, dtype):
     """The matrix P of row exchanges, P @ L @ U = A."""
     if xp.host and pivots.size and (pivots.min() < 1 or pivots.max() > rows):
@@ -98,38 +116,46 @@ def _unpacked(packed: Any) -> tuple[Any, Any]:
     return packed.narrow(-1, 0, k).tril(-1) + eye_like(packed, m, k), packed.narrow(-2, 0, k).triu()
 
 
-@composite("out", alias="linalg.lu")
+@composite("out", alias="linalg.lu", cases=[(S(3, 3),), (S(2, 4, 3),)])
 def _linalg_lu(A, *, pivot=True):
     """A = P @ L @ U: P exchanges rows, L is lower triangular with 1 on its diagonal, U upper triangular."""
     packed, pivots, _ = _lu_factor(A, "linalg.lu", bool(pivot), False)
     return return_named("linalg_lu", "P L U", (_permutation(pivots, A.shape[-2], A.dtype), *_unpacked(packed)))
 
 
-@composite("out", alias="linalg.lu_factor")
+@composite("out", alias="linalg.lu_factor", cases=[(S(3, 3),)])
 def _linalg_lu_factor(A, *, pivot=True):
     """L and U packed in one matrix, and the exchanges of rows. Raises for a zero on U's diagonal."""
     return return_named("linalg_lu_factor", "LU pivots", _lu_factor(A, "torch.linalg.lu_factor", bool(pivot), True)[:2])
 
 
-@composite("out", alias="linalg.lu_factor_ex")
+@composite("out", alias="linalg.lu_factor_ex", cases=[(S(3, 4),)])
 def _linalg_lu_factor_ex(A, *, pivot=True, check_errors=False):
     """As linalg.lu_factor, and for each matrix 0 or the place of a zero on U's diagonal."""
-    return return_named("linalg_lu_factor_ex", "LU pivots info", _lu_factor(A, "torch.linalg.lu_factor_ex", bool(pivot), bool(check_errors)))
+    return return_named(
+        "linalg_lu_factor_ex",
+        "LU pivots info",
+        _lu_factor(A, "torch.linalg.lu_factor_ex", bool(pivot), bool(check_errors)),
+    )
 
 
-@composite("torch method")
+@composite("torch method", cases=[(S(3, 3),)])
 def lu(A, pivot=True, get_infos=False, out=None):
-    """L and U packed in one matrix, and the exchanges of rows; with `get_infos` also where U has a zero on its diagonal."""
+    """L and U packed in one matrix, and the exchanges of rows; with `get_infos` also where U has a zero."""
     found = _lu_factor(A, "torch.linalg.lu_factor_ex", bool(pivot), False)
     return return_named("_lu_with_info", "LU pivots info", found) if get_infos else tuple(found[:2])
 
 
-@composite("torch out")
+@composite("torch out", cases=[(S(3, 3), S(3, dtype="int32", low=1, high=4))])
 def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
     """P, L and U from what lu_factor returned; parts not asked for are empty."""
     if LU_pivots.dtype is not dtypes.int32:
         raise RuntimeError("torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.")
-    if unpack_pivots and LU_pivots.shape[-1:] != LU_data.shape[-2:][:1] and LU_pivots.shape[-1] != min(LU_data.shape[-2:]):
+    if (
+        unpack_pivots
+        and LU_pivots.shape[-1:] != LU_data.shape[-2:][:1]
+        and LU_pivots.shape[-1] != min(LU_data.shape[-2:])
+    ):
         raise RuntimeError("pivots passed to lu_unpack must be between 1 and LU.size(-2) inclusive."
                            "Did you properly pass the result of lu_factor?")
     none = filled(LU_data, (0,), 0)
@@ -138,7 +164,7 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
     return return_named("lu_unpack", "P L U", (P, low, up))
 
 
-@composite("out", alias="linalg.lu_solve")
+@composite("out", alias="linalg.lu_solve", cases=[(S(3, 3), S(3, dtype="int32", low=1, high=4), S(3, 2))])
 def _linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
     """X with A @ X = B (A.mH if `adjoint`; X @ A = B if not `left`), given linalg.lu_factor(A)."""
     if pivots.dtype is not dtypes.int32:
@@ -157,7 +183,7 @@ def _linalg_lu_solve(LU, pivots, B, *, left=True, adjoint=False):
     return triangular(LU, triangular(LU, P.mT @ B, False, True), True)
 
 
-@composite("torch method out")
+@composite("torch method out", cases=[(S(3, 2), S(3, 3), S(3, dtype="int32", low=1, high=4))])
 def lu_solve(b, LU_data, LU_pivots):
     """X with A @ X = b, given the LU factors of A."""
     return _linalg_lu_solve(LU_data, LU_pivots, b)
@@ -168,7 +194,9 @@ def lu_solve(b, LU_data, LU_pivots):
 def _ldl_spec(A: Spec, caller, hermitian, check_errors) -> tuple:
     check_square("torch.linalg.ldl_factor_ex", A)
     if A.dtype.category < dtypes.FLOATING or A.dtype.half:
-        raise RuntimeError(f"torch.linalg.ldl_factor_ex: Expected a floating point or complex tensor as input. Got {title(A.dtype)}")
+        raise RuntimeError(
+            f"torch.linalg.ldl_factor_ex: Expected a floating point or complex tensor as input. Got {title(A.dtype)}"
+        )
     return A.like(), A.like(A.shape[:-1], dtypes.int32), A.like(A.shape[:-2], dtypes.int32)
 
 
@@ -176,9 +204,9 @@ def _symmetric(name: str, a: Any, hermitian: bool) -> Any:
     return lapack(("he" if hermitian and a.dtype.kind == "c" else "sy") + name, a)
 
 
-@op(_ldl_spec, api="", checks=True)
+@op(_ldl_spec, api="", checks=True, cases=[(S(3, 3), "linalg.ldl_factor", False, True)])
 def _ldl(xp, A: T, caller, hermitian, check_errors):
-    """L and the block-diagonal D of symmetric (Hermitian) matrices, packed as LAPACK does, and the exchanges of rows."""
+    """L and the block-diagonal D of symmetric (Hermitian) matrices, as LAPACK packs them, and exchanges of rows."""
     if not A.size:
         return A, xp.zeros(A.shape[:-1], "int32"), xp.zeros(A.shape[:-2], "int32")
 
@@ -191,42 +219,58 @@ def _ldl(xp, A: T, caller, hermitian, check_errors):
     return packed, pivots, info
 
 
-@composite("out", alias="linalg.ldl_factor")
+@composite("out", alias="linalg.ldl_factor", cases=[(S(3, 3),)])
 def _ldl_factor(A, *, hermitian=False):
     """L and D with A = L @ D @ L.mT (L.mH if `hermitian`), packed as LAPACK does, and the exchanges of rows."""
     return return_named("linalg_ldl_factor", "LD pivots", _ldl(A, "torch.linalg.ldl_factor", bool(hermitian), True)[:2])
 
 
-@composite("out", alias="linalg.ldl_factor_ex")
+@composite("out", alias="linalg.ldl_factor_ex", cases=[(S(3, 3),)])
 def _ldl_factor_ex(A, *, hermitian=False, check_errors=False):
     """As linalg.ldl_factor, and for each matrix 0 or the place of a zero in D."""
-    return return_named("linalg_ldl_factor_ex", "LD pivots info", _ldl(A, "torch.linalg.ldl_factor_ex", bool(hermitian), bool(check_errors)))
+    return return_named(
+        "linalg_ldl_factor_ex",
+        "LD pivots info",
+        _ldl(A, "torch.linalg.ldl_factor_ex", bool(hermitian), bool(check_errors)),
+    )
 
 
 def _ldl_solve_spec(LD: Spec, pivots: Spec, B: Spec, hermitian) -> Spec:
     name = "torch.linalg.ldl_solve"
     check_square(name, LD, "LD")
     if B.ndim < 2:
-        raise IndexError(f"Dimension out of range (expected to be in range of [-1, 0], but got -2)")
+        raise IndexError("Dimension out of range (expected to be in range of [-1, 0], but got -2)")
     if B.shape[-2] != LD.shape[-1]:
-        raise RuntimeError(f"{name}: Incompatible shapes of A and B for the equation AX = B ({LD.shape[-2]}x{LD.shape[-1]} and "
-                           f"{B.shape[-2]}x{B.shape[-1]})")
+        raise RuntimeError(
+            f"{name}: Incompatible shapes of A and B for the equation AX = B ({LD.shape[-2]}x{LD.shape[-1]} and "
+            f"{B.shape[-2]}x{B.shape[-1]})"
+        )
     if pivots.dtype.category != dtypes.INTEGER:
         raise RuntimeError(f"{name}: Expected pivots to be integers. Got {title(pivots.dtype)}")
     if LD.shape[:-1] != pivots.shape:
-        raise RuntimeError(f"{name}: Expected LD.shape[:-1] and pivots.shape to be the same, but got pivots with shape {list(pivots.shape)} "
-                           "instead")
+        raise RuntimeError(
+            f"{name}: Expected LD.shape[:-1] and pivots.shape to be the same, but got pivots with shape "
+            f"{list(pivots.shape)} "
+            "instead"
+        )
     if LD.dtype is not B.dtype:
         raise RuntimeError(f"{name}: LD dtype {title(LD.dtype)} does not match b dtype {title(B.dtype)}")
     return B.like((*broadcast_shapes(LD.shape[:-2], B.shape[:-2]), *B.shape[-2:]))
 
 
-@op(_ldl_solve_spec, api="out", alias="linalg.ldl_solve")
+@op(
+    _ldl_solve_spec, api="out", alias="linalg.ldl_solve", cases=[(S(3, 3), S(3, dtype="int32", low=1, high=2), S(3, 2))]
+)
 def _ldl_solve(xp, LD: T, pivots: T, B: T, *, hermitian=False):
     """X with A @ X = B, given linalg.ldl_factor(A)."""
     if not B.size:
         return xp.zeros((*broadcast_shapes(LD.shape[:-2], B.shape[:-2]), *B.shape[-2:]), B.dtype)
-    return over_batch(lambda a, p, b: (_symmetric("trs", a, hermitian)(a, p.astype("int32"), b, lower=1)[0],), (LD, 2), (pivots, 1), (B, 2))[0]
+    return over_batch(
+        lambda a, p, b: (_symmetric("trs", a, hermitian)(a, p.astype("int32"), b, lower=1)[0],),
+        (LD, 2),
+        (pivots, 1),
+        (B, 2),
+    )[0]
 
 
 # ---- least squares
@@ -261,7 +305,7 @@ def _lstsq_grad_a(g, A, B, out):
 @op(_lstsq_spec, api="", checks=True, static="rcond", shown="LinalgLstsq", grad=dict(A=_lstsq_grad_a, B=_lstsq_grad_b),
     cases=[(S(4, 2), S(4, 3), None, "gelsy"), (S(2, 4), S(2, 1), None, "gelsd")])
 def _lstsq(xp, A: T, B: T, rcond, driver):
-    """X with least |A @ X - B|, the rank of A, its singular values; `rcond`: singular values below it times the largest count as 0."""
+    """X with least |A @ X - B|, rank and singular values of A; those below `rcond` times the largest count as 0."""
     from scipy.linalg import lstsq as solve
     m, n = A.shape[-2:]
     k = min(m, n)
@@ -276,8 +320,11 @@ def _lstsq(xp, A: T, B: T, rcond, driver):
             padded[:m] = b
             _, x, info = routine(a, padded)
             if info:
-                raise LinAlgError("torch.linalg.lstsq: The least squares solution could not be computed because the input matrix does not have "
-                                  f"full rank (error code: {info}).")
+                raise LinAlgError(
+                    "torch.linalg.lstsq: The least squares solution could not be computed because the input matrix "
+                    "does not have "
+                    f"full rank (error code: {info})."
+                )
             return x[:n], xp.int64(k), xp.zeros(k, xp.real(a).dtype)
         x, _, rank, values = solve(a, b, cond=cut, lapack_driver=driver, check_finite=False)
         return x.astype(a.dtype), xp.int64(rank), xp.zeros(k, xp.real(a).dtype) if values is None else values
@@ -286,7 +333,7 @@ def _lstsq(xp, A: T, B: T, rcond, driver):
     return X, empty if driver == "gels" else rank, values if driver in ("gelsd", "gelss") else xp.zeros(0, values.dtype)
 
 
-@composite("", alias="linalg.lstsq")
+@composite("", alias="linalg.lstsq", cases=[(S(4, 2), S(4, 3)), (S(4, 2), S(4, 3), {"driver": "gelsd"})])
 def _linalg_lstsq(A, B, rcond=None, *, driver=None):
     """X with least |A @ X - B|: A (*, M, N), B (*, M, K) or (*, M) -> X, squared residuals, rank, singular values.
 
@@ -298,8 +345,11 @@ def _linalg_lstsq(A, B, rcond=None, *, driver=None):
     if B.ndim < 1:
         raise RuntimeError(f"{name}: other must have at least 1 dimension.")
     if A.dtype is not B.dtype:
-        raise RuntimeError(f"{name}: Expected input and other to have the same dtype, but got input's dtype {title(A.dtype)} and other's dtype "
-                           f"{title(B.dtype)}")
+        raise RuntimeError(
+            f"{name}: Expected input and other to have the same dtype, but got input's dtype {title(A.dtype)} and "
+            "other's dtype "
+            f"{title(B.dtype)}"
+        )
     if A.dtype.category < dtypes.FLOATING or A.dtype.half:
         raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {title(A.dtype)}")
     vector = A.ndim - 1 == B.ndim and tuple(A.shape[:-1]) == tuple(B.shape)
@@ -318,4 +368,6 @@ def _linalg_lstsq(A, B, rcond=None, *, driver=None):
         residuals = (A @ X - right).abs().pow(2).sum(-2)
     if vector:
         X = X.reshape(tuple(X.shape[:-1]))
-    return return_named("linalg_lstsq", "solution residuals rank singular_values", (X, residuals, rank, values.detach()))
+    return return_named(
+        "linalg_lstsq", "solution residuals rank singular_values", (X, residuals, rank, values.detach())
+    )

@@ -29,8 +29,13 @@ def _complex_spec(input: Spec, dims: tuple, norm: str, forward: bool) -> Spec:
     return input.like(dtype=input.dtype.to_complex())
 
 
-@op(_complex_spec, api="", shown="FftC2C", grad=lambda g, dims, norm, forward: _c2c(g, dims, _OPPOSITE[norm], not forward),
-    cases=[(S(4, 3), (0, 1), "ortho", True), (S(5), (0,), "backward", False)])
+@op(
+    _complex_spec,
+    api="",
+    shown="FftC2C",
+    grad=lambda g, dims, norm, forward: _c2c(g, dims, _OPPOSITE[norm], not forward),
+    cases=[(S(4, 3), (0, 1), "ortho", True), (S(5), (0,), "backward", False)],
+)
 def _c2c(xp, input: T, dims, norm, forward):
     """The transform over `dims`, `forward` or inverse, to a complex result of the same shape."""
     return (xp.fft.fftn if forward else xp.fft.ifftn)(input, axes=dims, norm=norm)
@@ -49,9 +54,15 @@ def _half_grad(g, input_spec: Spec, dims: tuple, norm: str):
     return _c2c(g, dims, _OPPOSITE[norm], False)
 
 
-@op(_half_spec, api="", shown="FftR2C", grad=_half_grad, cases=[(S(4, 3), (0, 1), "ortho"), (S(5), (0,), "backward"), (S(6), (0,), "forward")])
+@op(
+    _half_spec,
+    api="",
+    shown="FftR2C",
+    grad=_half_grad,
+    cases=[(S(4, 3), (0, 1), "ortho"), (S(5), (0,), "backward"), (S(6), (0,), "forward")],
+)
 def _r2c(xp, input: T, dims, norm):
-    """The transform of real numbers over `dims`; of the last one only the first half, the rest being its mirror image."""
+    """The transform of real numbers over `dims`; of the last only the first half, the rest being its mirror image."""
     return xp.fft.rfftn(input, axes=dims, norm=norm)
 
 
@@ -64,16 +75,27 @@ def _real_grad(g, dims: tuple, norm: str, size: int):
     return _mirrored(_r2c(g, dims, _OPPOSITE[norm]), dims[-1], size)
 
 
-@op(_real_spec, api="", shown="FftC2R", grad=_real_grad, cases=[(S(4, 3), (0, 1), "ortho", 4), (S(3), (0,), "backward", 5)])
+@op(
+    _real_spec,
+    api="",
+    shown="FftC2R",
+    grad=_real_grad,
+    cases=[(S(4, 3), (0, 1), "ortho", 4), (S(3), (0,), "backward", 5)],
+)
 def _c2r(xp, input: T, dims, norm, size):
     """The inverse of `_r2c`, the last dimension being given `size` points."""
     sizes = [input.shape[d] for d in dims[:-1]] + [size]
     return xp.fft.irfftn(input, s=sizes, axes=dims, norm=norm).astype(xp.real(input).dtype)
 
 
-@op(lambda input: input.like(), api="", grad=lambda g, dim, size: _mirrored(g, dim, size), cases=[(S(3), 0, 4), (S(3, 2), 0, 5)])
+@op(
+    lambda input: input.like(),
+    api="",
+    grad=lambda g, dim, size: _mirrored(g, dim, size),
+    cases=[(S(3), 0, 4), (S(3, 2), 0, 5)],
+)
 def _mirrored(xp, input: T, dim, size):
-    """Twice `input`, but for the points along `dim` that are their own mirror image: the first, and the last of an even `size`."""
+    """Twice `input`, but for the points that are their own mirror image: the first, and the last of an even `size`."""
     place = xp.arange(input.shape[dim])
     weight = xp.where((place == 0) | (2 * place == size), 1, 2).astype(xp.real(input).dtype)
     return input * xp.reshape(weight, [-1 if i == dim else 1 for i in range(input.ndim)])
@@ -88,7 +110,9 @@ def _fitted(input, dims: tuple, sizes: tuple):
         if size < have:
             input = input.narrow(dim, 0, size)
         elif size > have:
-            input = cat((input, filled(input, tuple(size - have if i == dim else n for i, n in enumerate(input.shape)), 0)), dim)
+            input = cat(
+                (input, filled(input, tuple(size - have if i == dim else n for i, n in enumerate(input.shape)), 0)), dim
+            )
     return input
 
 
@@ -104,8 +128,15 @@ def _as_float(input):
 
 def _as_complex(input):
     _supported(input)
-    return input if input.dtype.is_complex else input.to(dtypes.of_category(dtypes.FLOATING).to_complex()
-                                                         if input.dtype.category < dtypes.FLOATING else input.dtype.to_complex())
+    return (
+        input
+        if input.dtype.is_complex
+        else input.to(
+            dtypes.of_category(dtypes.FLOATING).to_complex()
+            if input.dtype.category < dtypes.FLOATING
+            else input.dtype.to_complex()
+        )
+    )
 
 
 def _check_points(n: int) -> int:

@@ -10,9 +10,20 @@ from ._op import S, T, composite, op
 from ._rules import broadcast_shapes, title
 from .elementwise import conj
 
-CPP_NAMES = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "float16": "c10::Half", "bool": "bool",
-             "bfloat16": "c10::BFloat16", "uint8": "unsigned char", "int8": "signed char", "int16": "short int",
-             "complex64": "c10::complex<float>", "complex128": "c10::complex<double>"}
+CPP_NAMES = {
+    "float32": "float",
+    "float64": "double",
+    "int64": "long int",
+    "int32": "int",
+    "float16": "c10::Half",
+    "bool": "bool",
+    "bfloat16": "c10::BFloat16",
+    "uint8": "unsigned char",
+    "int8": "signed char",
+    "int16": "short int",
+    "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
+}
 
 
 def cpp_name(s: Spec) -> str:
@@ -63,13 +74,21 @@ def _bmm(input: Spec, mat2: Spec) -> Spec:
 
 def _mv(input: Spec, vec: Spec, self: Spec | None = None) -> Spec:
     if input.ndim != 2 or vec.ndim != 1 or self is not None and self.ndim > 1:
-        raise RuntimeError(f"vector + matrix @ vector expected, got {1 if self is None else self.ndim}, {input.ndim}, {vec.ndim}")
+        raise RuntimeError(
+            f"vector + matrix @ vector expected, got {1 if self is None else self.ndim}, {input.ndim}, {vec.ndim}"
+        )
     rows, columns = input.shape
     if columns != vec.shape[0] or self is not None and self.numel not in (rows, 1):
-        raise RuntimeError(f"size mismatch, got input ({rows if self is None else self.numel}), mat ({rows}x{columns}), vec ({vec.shape[0]})")
+        raise RuntimeError(
+            f"size mismatch, got input ({rows if self is None else self.numel}), mat ({rows}x{columns}), vec "
+            f"({vec.shape[0]})"
+        )
     if input.dtype is not vec.dtype or self is not None and self.dtype is not vec.dtype:
-        raise RuntimeError(f"addmv input tensors must have the same dtype, but got {title((vec if self is None else self).dtype)}, {title(input.dtype)}, "
-                           f"and {title(vec.dtype)}")
+        raise RuntimeError(
+            f"addmv input tensors must have the same dtype, but got {title((vec if self is None else self).dtype)}, "
+            f"{title(input.dtype)}, "
+            f"and {title(vec.dtype)}"
+        )
     no_bool(input, "addmv_impl_cpu")
     return input.like((rows,))
 
@@ -78,10 +97,15 @@ def _dot(input: Spec, tensor: Spec) -> Spec:
     if input.ndim != 1 or tensor.ndim != 1:
         raise RuntimeError(f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
     if input.dtype is not tensor.dtype:
-        raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {title(input.dtype)} and {title(tensor.dtype)}")
+        raise RuntimeError(
+            f"dot : expected both vectors to have same dtype, but found {title(input.dtype)} and {title(tensor.dtype)}"
+        )
     if input.shape != tensor.shape:
-        raise RuntimeError(f"inconsistent tensor size, expected tensor [{input.numel}] and src [{tensor.numel}] to have the same number of "
-                           f"elements, but got {input.numel} and {tensor.numel} elements respectively")
+        raise RuntimeError(
+            f"inconsistent tensor size, expected tensor [{input.numel}] and src [{tensor.numel}] to have the same "
+            "number of "
+            f"elements, but got {input.numel} and {tensor.numel} elements respectively"
+        )
     no_bool(input, "dot")
     return input.like(())
 
@@ -112,28 +136,50 @@ def _shown(kind: Kind) -> str:
     return {2: "Mm", 1: "Mv", 0: "Dot"}.get(kind.spec.ndim, "UnsafeView")
 
 
-@op(lambda input, other: _product(input, other), api="torch method out", alias="linalg.matmul", shown=_shown,
-    cases=[(S(2, 3), S(3, 4)), (S(3), S(3)), (S(3), S(3, 2)), (S(2, 3), S(3)), (S(5, 2, 3), S(3, 4)), (S(2, 1, 2, 3), S(4, 3, 2)),
-           (S(3), S(4, 3, 2)), (S(5, 2, 3), S(3))],
-    wrong=[((S(2, 3), S(2, 3)), RuntimeError, "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)"),
-           ((S(2, 3), S(3, 2, dtype="float64")), RuntimeError, "expected m1 and m2 to have the same dtype, but got: float != double")])
+@op(
+    lambda input, other: _product(input, other),
+    api="torch method out",
+    alias="linalg.matmul",
+    shown=_shown,
+    cases=[
+        (S(2, 3), S(3, 4)),
+        (S(3), S(3)),
+        (S(3), S(3, 2)),
+        (S(2, 3), S(3)),
+        (S(5, 2, 3), S(3, 4)),
+        (S(2, 1, 2, 3), S(4, 3, 2)),
+        (S(3), S(4, 3, 2)),
+        (S(5, 2, 3), S(3)),
+    ],
+    wrong=[
+        ((S(2, 3), S(2, 3)), RuntimeError, "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)"),
+        (
+            (S(2, 3), S(3, 2, dtype="float64")),
+            RuntimeError,
+            "expected m1 and m2 to have the same dtype, but got: float != double",
+        ),
+    ],
+)
 def matmul(xp, input: T, other: T):
-    """Matrix product of the last two dimensions; those before are broadcast; a vector is a row on the left, a column on the right.
+    """Matrix product of the last two dimensions; those before are broadcast.
 
-    input (*, N, K), other (*, K, M) -> (*, N, M).
+    A vector is a row on the left, a column on the right: input (*, N, K), other (*, K, M) -> (*, N, M).
     """
     return xp.matmul(input, other)
 
 
 @matmul.lower("numpy")
 def _matmul(xp, input, other):
-    # ndarray.dot has half the overhead of matmul where both are matrices, and is one product where a batch meets one matrix
+    # ndarray.dot has half the overhead of matmul for two matrices, and is one product where a batch meets one matrix
     if other.ndim > 2:
         return xp.matmul(input, other)
     if input.ndim <= 2:
         return input.dot(other)
-    return input.reshape(-1, input.shape[-1] or 1).dot(other).reshape(*input.shape[:-1], *other.shape[1:]) if input.size \
+    return (
+        input.reshape(-1, input.shape[-1] or 1).dot(other).reshape(*input.shape[:-1], *other.shape[1:])
+        if input.size
         else xp.matmul(input, other)
+    )
 
 
 def _to_left(g, input_spec, other):
@@ -159,14 +205,24 @@ matmul.grad(input=_to_left, other=_to_right)
 
 
 def _folds(left: Spec, right: Spec) -> Spec:
-    return left.like(left.shape[right.ndim - 1:] + right.shape[-1:] if left.ndim < right.ndim else left.shape[-1:] + right.shape[-1:])
+    return left.like(
+        left.shape[right.ndim - 1 :] + right.shape[-1:]
+        if left.ndim < right.ndim
+        else left.shape[-1:] + right.shape[-1:]
+    )
 
 
-@op(_folds, api="", grad=dict(left=lambda g, left_spec, right: linear(conj(right), g) if left_spec.ndim == right.ndim else conj(right) @ g,
-                              right=lambda g, left: conj(left) @ g if g.ndim == 2 else conj(left).unsqueeze(-1) * g),
-    cases=[(S(5, 3), S(5, 2)), (S(2, 5, 3), S(2, 5, 4)), (S(5), S(5, 2)), (S(3), S(2))])
+@op(
+    _folds,
+    api="",
+    grad=dict(
+        left=lambda g, left_spec, right: linear(conj(right), g) if left_spec.ndim == right.ndim else conj(right) @ g,
+        right=lambda g, left: conj(left) @ g if g.ndim == 2 else conj(left).unsqueeze(-1) * g,
+    ),
+    cases=[(S(5, 3), S(5, 2)), (S(2, 5, 3), S(2, 5, 4)), (S(5), S(5, 2)), (S(3), S(2))],
+)
 def _folded(xp, left: T, right: T):
-    """The sum over all rows of their outer products: left (*, A), right (*, B) -> (A, B); left (*), right (*, B) -> (B,)."""
+    """The sum over rows of outer products: left (*, A), right (*, B) -> (A, B); left (*), right (*, B) -> (B,)."""
     flat = xp.reshape(right, (-1, right.shape[-1]) if right.size else (math.prod(right.shape[:-1]), right.shape[-1]))
     if left.ndim < right.ndim:
         return xp.matmul(xp.reshape(left, (-1,)), flat)
@@ -182,7 +238,9 @@ def _folded_numpy(xp, left, right):
 
 def _linear(input: Spec, weight: Spec, bias: Spec | None) -> Spec:
     if not input.ndim or not weight.ndim:
-        raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {input.ndim}D and {weight.ndim}D")
+        raise RuntimeError(
+            f"both arguments to linear need to be at least 1D, but they are {input.ndim}D and {weight.ndim}D"
+        )
     if weight.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D")
     if bias is None or weight.ndim == 1 and input.ndim != 2:
@@ -202,9 +260,13 @@ def added(input: Spec, mat1: Spec, mat2: Spec) -> Spec:
         if s.ndim != 2:
             raise RuntimeError(f"{name} must be a matrix, got {s.ndim}-D tensor")
     if mat1.dtype is not mat2.dtype:
-        raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {title(mat1.dtype)} and {title(mat2.dtype)}")
+        raise RuntimeError(
+            f"mat1 and mat2 must have the same dtype, but got {title(mat1.dtype)} and {title(mat2.dtype)}"
+        )
     if input.dtype is not mat2.dtype:
-        raise RuntimeError(f"self and mat2 must have the same dtype, but got {title(input.dtype)} and {title(mat2.dtype)}")
+        raise RuntimeError(
+            f"self and mat2 must have the same dtype, but got {title(input.dtype)} and {title(mat2.dtype)}"
+        )
     out = _mm(mat1, mat2)
     check_expands(input, out.shape)
     return out
@@ -213,13 +275,18 @@ def added(input: Spec, mat1: Spec, mat2: Spec) -> Spec:
 def check_expands(s: Spec, shape: tuple) -> None:
     """Raises the error of `expand` unless `s` stretches to `shape`."""
     if s.ndim > len(shape):
-        raise RuntimeError(f"expand(torch.{title(s.dtype)}Tensor{{{list(s.shape)}}}, size={list(shape)}): the number of sizes provided "
-                           f"({len(shape)}) must be greater or equal to the number of dimensions in the tensor ({s.ndim})")
+        raise RuntimeError(
+            f"expand(torch.{title(s.dtype)}Tensor{{{list(s.shape)}}}, size={list(shape)}): the number of sizes "
+            "provided "
+            f"({len(shape)}) must be greater or equal to the number of dimensions in the tensor ({s.ndim})"
+        )
     ahead = len(shape) - s.ndim
     for i in reversed(range(s.ndim)):
         if s.shape[i] not in (1, shape[i + ahead]):
-            raise RuntimeError(f"The expanded size of the tensor ({shape[i + ahead]}) must match the existing size ({s.shape[i]}) at "
-                               f"non-singleton dimension {i + ahead}.  Target sizes: {list(shape)}.  Tensor sizes: {list(s.shape)}")
+            raise RuntimeError(
+                f"The expanded size of the tensor ({shape[i + ahead]}) must match the existing size ({s.shape[i]}) at "
+                f"non-singleton dimension {i + ahead}.  Target sizes: {list(shape)}.  Tensor sizes: {list(s.shape)}"
+            )
 
 
 def _linear_shown(kind: Kind) -> str:
@@ -228,9 +295,19 @@ def _linear_shown(kind: Kind) -> str:
     return "View" if kind.arity == 3 else _shown(kind)
 
 
-@op(_linear, api="nn.functional", shown=_linear_shown,
-    cases=[(S(5, 3), S(4, 3), S(4)), (S(2, 5, 3), S(4, 3), S(4)), (S(5, 3), S(4, 3)), (S(3), S(4, 3), S(4)), (S(5, 3), S(3))],
-    wrong=[((S(2, 3), S(4, 2)), RuntimeError, "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x4)")])
+@op(
+    _linear,
+    api="nn.functional",
+    shown=_linear_shown,
+    cases=[
+        (S(5, 3), S(4, 3), S(4)),
+        (S(2, 5, 3), S(4, 3), S(4)),
+        (S(5, 3), S(4, 3)),
+        (S(3), S(4, 3), S(4)),
+        (S(5, 3), S(3)),
+    ],
+    wrong=[((S(2, 3), S(4, 2)), RuntimeError, "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x4)")],
+)
 def linear(xp, input: T, weight: T, bias: T = None):
     """`input @ weight.T + bias`: input (*, in), weight (out, in), bias (out,) -> (*, out)."""
     y = xp.matmul(input, weight.T)
@@ -240,7 +317,11 @@ def linear(xp, input: T, weight: T, bias: T = None):
 @linear.lower("numpy")
 def _linear_numpy(xp, input, weight, bias=None):
     if input.ndim > 2:
-        y = input.reshape(math.prod(input.shape[:-1]), input.shape[-1]).dot(weight.T).reshape(*input.shape[:-1], *weight.shape[:-1])
+        y = (
+            input.reshape(math.prod(input.shape[:-1]), input.shape[-1])
+            .dot(weight.T)
+            .reshape(*input.shape[:-1], *weight.shape[:-1])
+        )
     else:
         y = input.dot(weight.T)
     if bias is None:
@@ -260,7 +341,10 @@ def _linear_weight(g, input, weight_spec):
 linear.grad(
     input=lambda g, input_spec, weight: g @ conj(weight) if weight.ndim == 2 else g.unsqueeze(-1) * conj(weight),
     weight=_linear_weight,
-    bias=lambda g, bias_spec: _rows_summed(g) if bias_spec.ndim == 1 < g.ndim and bias_spec.shape[0] == g.shape[-1] else g)
+    bias=lambda g, bias_spec: (
+        _rows_summed(g) if bias_spec.ndim == 1 < g.ndim and bias_spec.shape[0] == g.shape[-1] else g
+    ),
+)
 
 
 @op(lambda input: input.like(input.shape[-1:]), api="", grad=lambda g, input_spec: g.expand(input_spec.shape),
@@ -279,17 +363,25 @@ def _rows_summed_numpy(xp, input):
 
 # ---- the same products by their other names
 
-@op(_mm, api="torch method out", grad=dict(input=lambda g, mat2: linear(g, conj(mat2)), mat2=lambda g, input: _folded(conj(input), g)),
+@op(
+    _mm,
+    api="torch method out",
+    grad=dict(input=lambda g, mat2: linear(g, conj(mat2)), mat2=lambda g, input: _folded(conj(input), g)),
     cases=[(S(2, 3), S(3, 4))],
-    wrong=[((S(3), S(3, 2)), RuntimeError, "self must be a matrix")])
+    wrong=[((S(3), S(3, 2)), RuntimeError, "self must be a matrix")],
+)
 def mm(xp, input: T, mat2: T):
     """Product of two matrices: (N, K), (K, M) -> (N, M)."""
     return input.dot(mat2)
 
 
-@op(_bmm, api="torch method out", grad=dict(input=lambda g, mat2: bmm(g, conj(mat2).mT), mat2=lambda g, input: bmm(conj(input).mT, g)),
+@op(
+    _bmm,
+    api="torch method out",
+    grad=dict(input=lambda g, mat2: bmm(g, conj(mat2).mT), mat2=lambda g, input: bmm(conj(input).mT, g)),
     cases=[(S(5, 2, 3), S(5, 3, 4))],
-    wrong=[((S(3, 2), S(3, 2)), RuntimeError, "batch1 must be a 3D tensor")])
+    wrong=[((S(3, 2), S(3, 2)), RuntimeError, "batch1 must be a 3D tensor")],
+)
 def bmm(xp, input: T, mat2: T):
     """Products of the matrices of two batches: (B, N, K), (B, K, M) -> (B, N, M)."""
     return xp.matmul(input, mat2)
@@ -303,8 +395,12 @@ def mv(xp, input: T, vec: T):
     return input.dot(vec)
 
 
-@op(_dot, api="torch method out", grad=dict(input=lambda g, tensor: g * conj(tensor), tensor=lambda g, input: g * conj(input)),
-    cases=[(S(3), S(3))])
+@op(
+    _dot,
+    api="torch method out",
+    grad=dict(input=lambda g, tensor: g * conj(tensor), tensor=lambda g, input: g * conj(input)),
+    cases=[(S(3), S(3))],
+)
 def dot(xp, input: T, tensor: T):
     """The sum of the products of two vectors' elements."""
     return xp.dot(input, tensor)
@@ -318,7 +414,7 @@ def vdot(xp, input: T, other: T):
     return xp.vdot(input, other)
 
 
-@composite("torch method out")
+@composite("torch method out", cases=[(S(2, 3), S(4, 3)), (S(3), S(3))])
 def inner(input, other):
     """Sums of products along the last dimension: (*A, K), (*B, K) -> (*A, *B); a 0-d tensor multiplies."""
     if input.ndim == 0 or other.ndim == 0:
@@ -334,14 +430,15 @@ def inner(input, other):
     return linear(input, rows).reshape((*input.shape[:-1], *other.shape[:-1]))
 
 
-def _vectors(name: str, input: Any, vec2: Any, first: str = "self") -> None:
+def check_vectors(name: str, input: Any, vec2: Any, first: str = "self") -> None:
+    """Raises PyTorch's error unless both have one dimension."""
     for label, v in ((first, input), ("vec2", vec2)):
         if v.ndim != 1:
             raise RuntimeError(f"{name}: Expected 1-D argument {label}, but got {v.ndim}-D")
 
 
 def _outer(input: Spec, vec2: Spec) -> Spec:
-    _vectors("outer", input, vec2)
+    check_vectors("outer", input, vec2)
     return input.like((input.shape[0], vec2.shape[0]))
 
 
@@ -351,159 +448,3 @@ def _outer(input: Spec, vec2: Spec) -> Spec:
 def outer(xp, input: T, vec2: T):
     """All products of an element of one vector with one of the other: (N,), (M,) -> (N, M)."""
     return input[:, None] * vec2
-
-
-# ---- products that are added: beta * input + alpha * product
-
-def scaled(x: Any, factor: Any) -> Any:
-    """A kernel's `factor * x` in the dtype of x; a fraction of integers is cut off first, as PyTorch does."""
-    if x.dtype.kind in "iu":
-        factor = int(factor)
-    return x if type(factor) is not complex and factor == 1 else x * factor
-
-
-def blended(xp: Any, input: Any, product: Any, beta: Any, alpha: Any) -> Any:
-    """`beta * input + alpha * product`; with beta 0 the values of `input` do not count, NaN or not."""
-    product = scaled(product, alpha)
-    return product if not (int(beta) if product.dtype.kind in "iu" else beta) else product + scaled(input, beta)
-
-
-def times(g: Any, factor: Any) -> Any:
-    """In a gradient: `g` times the conjugate of a number."""
-    factor = factor.conjugate() if type(factor) is complex else factor
-    return g if factor == 1 else g * factor
-
-
-@op(lambda input, mat1, mat2: added(input, mat1, mat2), api="torch method inplace out", static="beta alpha",
-    grad=dict(input=lambda g, beta: times(g, beta), mat1=lambda g, mat2, alpha: times(linear(g, conj(mat2)), alpha),
-              mat2=lambda g, mat1, alpha: times(_folded(conj(mat1), g), alpha)),
-    cases=[(S(4), S(2, 3), S(3, 4)), (S(2, 4), S(2, 3), S(3, 4), {"beta": 0.5, "alpha": 2})])
-def addmm(xp, input: T, mat1: T, mat2: T, *, beta=1, alpha=1):
-    """`beta * input + alpha * (mat1 @ mat2)`: input stretches to (N, M), mat1 (N, K), mat2 (K, M) -> (N, M)."""
-    return blended(xp, input, xp.matmul(mat1, mat2), beta, alpha)
-
-
-@op(lambda input, mat, vec: _mv(mat, vec, input), api="torch method inplace out", static="beta alpha",
-    grad=dict(input=lambda g, beta: times(g, beta), mat=lambda g, vec, alpha: times(g.unsqueeze(-1) * conj(vec), alpha),
-              vec=lambda g, mat, alpha: times(_folded(g, conj(mat)), alpha)),
-    cases=[(S(2), S(2, 3), S(3)), (S(), S(2, 3), S(3), {"beta": 0.5, "alpha": 2})])
-def addmv(xp, input: T, mat: T, vec: T, *, beta=1, alpha=1):
-    """`beta * input + alpha * (mat @ vec)`: input stretches to (N,), mat (N, K), vec (K,) -> (N,)."""
-    return blended(xp, input, xp.matmul(mat, vec), beta, alpha)
-
-
-def _addbmm(input: Spec, batch1: Spec, batch2: Spec) -> Spec:
-    for name, s in (("batch1", batch1), ("batch2", batch2)):
-        if s.ndim != 3:
-            raise RuntimeError(f"{name} must be a 3D tensor")
-    if batch1.shape[0] != batch2.shape[0]:
-        raise RuntimeError(f"batch1 and batch2 must have same number of batches, got {batch1.shape[0]} and {batch2.shape[0]}")
-    if batch1.shape[2] != batch2.shape[1]:
-        raise RuntimeError(f"Incompatible matrix sizes for bmm ({batch1.shape[1]}x{batch1.shape[2]} and {batch2.shape[1]}x{batch2.shape[2]})")
-    out = (batch1.shape[1], batch2.shape[2])
-    check_expands(input, out)
-    return added(input, batch1.like(batch1.shape[1:]), batch2.like(batch2.shape[1:]))
-
-
-@op(_addbmm, api="torch method out", static="beta alpha",
-    grad=dict(input=lambda g, beta: times(g, beta), batch1=lambda g, batch2, alpha: times(g @ conj(batch2).mT, alpha),
-              batch2=lambda g, batch1, alpha: times(conj(batch1).mT @ g, alpha)),
-    cases=[(S(4), S(5, 2, 3), S(5, 3, 4)), (S(2, 4), S(5, 2, 3), S(5, 3, 4), {"beta": 0.5, "alpha": 2})])
-def addbmm(xp, input: T, batch1: T, batch2: T, *, beta=1, alpha=1):
-    """`beta * input + alpha * (batch1 @ batch2).sum(0)`: batch1 (B, N, K), batch2 (B, K, M) -> (N, M)."""
-    product = xp.tensordot(batch1, batch2, axes=((0, 2), (0, 1)))
-    return blended(xp, input, product, beta, alpha)
-
-
-@composite("method")
-def addbmm_(input, batch1, batch2, *, beta=1, alpha=1):
-    """`addbmm` written to `input`, which takes the result's shape."""
-    y = addbmm(input, batch1, batch2, beta=beta, alpha=alpha)
-    return (input if input.shape == y.shape else input.resize_(y.shape)).copy_(y)
-
-
-def _baddbmm(input: Spec, batch1: Spec, batch2: Spec) -> Spec:
-    out = _bmm(batch1, batch2) if batch1.dtype is batch2.dtype or input.dtype is batch1.dtype else None
-    if out is None or input.dtype is not out.dtype:
-        raise RuntimeError(f"Input dtypes must be the same, got: input {cpp_name(input)}, batch1: {cpp_name(batch1)}, "
-                           f"batch2: {cpp_name(batch2)}")
-    check_expands(input, out.shape)
-    return out
-
-
-@op(_baddbmm, api="torch method inplace out", static="beta alpha",
-    grad=dict(input=lambda g, beta: times(g, beta), batch1=lambda g, batch2, alpha: times(bmm(g, conj(batch2).mT), alpha),
-              batch2=lambda g, batch1, alpha: times(bmm(conj(batch1).mT, g), alpha)),
-    cases=[(S(4), S(5, 2, 3), S(5, 3, 4)), (S(5, 2, 4), S(5, 2, 3), S(5, 3, 4), {"beta": 0.5, "alpha": 2})])
-def baddbmm(xp, input: T, batch1: T, batch2: T, *, beta=1, alpha=1):
-    """`beta * input + alpha * (batch1 @ batch2)`: input stretches to (B, N, M), batch1 (B, N, K), batch2 (B, K, M) -> (B, N, M)."""
-    return blended(xp, input, xp.matmul(batch1, batch2), beta, alpha)
-
-
-def _addr(input: Spec, vec1: Spec, vec2: Spec, beta, alpha) -> Spec:
-    _vectors("addr", vec1, vec2, "vec1")
-    out = (vec1.shape[0], vec2.shape[0])
-    check_expands(input, out)
-    for name, factor in (("beta", beta), ("alpha", alpha)):
-        if input.dtype.category < dtypes.FLOATING and type(factor) is float:
-            raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
-    return input.like(out)
-
-
-@op(_addr, promote="input vec1 vec2", api="torch method inplace out", static="beta alpha",
-    grad=dict(input=lambda g, beta: times(g, beta), vec1=lambda g, vec2, alpha: times(g @ conj(vec2), alpha),
-              vec2=lambda g, vec1, alpha: times(_folded(conj(vec1), g), alpha)),
-    cases=[(S(3), S(2), S(3)), (S(2, 3), S(2), S(3), {"beta": 0.5, "alpha": 2})])
-def addr(xp, input: T, vec1: T, vec2: T, *, beta=1, alpha=1):
-    """`beta * input + alpha * outer(vec1, vec2)`: input stretches to (N, M)."""
-    product = vec1[:, None] * vec2
-    if product.dtype.kind == "b":
-        return xp.logical_or(product & bool(alpha), input & bool(beta))
-    return blended(xp, input, product, beta, alpha)
-
-
-# ---- bilinear
-
-def _check_bilinear(input1: Any, input2: Any, weight: Any, bias: Any) -> None:
-    if input1.ndim != input2.ndim:
-        raise RuntimeError(f"bilinear(): input dimensions do not match: got {input1.ndim} and {input2.ndim}")
-    for i, (a, b) in enumerate(zip(input1.shape[:-1], input2.shape[:-1], strict=True)):
-        if a != b:
-            raise RuntimeError(f"bilinear(): input batch dimensions do not match at dim {i}: got {a} and {b}")
-    for i, x in ((1, input1), (2, input2)):
-        if i >= weight.ndim or x.shape[-1] != weight.shape[i]:
-            raise RuntimeError(f"bilinear(): input{i} size does not match weight size: got {x.shape[-1]} but expected "
-                               f"{weight.shape[i] if i < weight.ndim else 0}")
-    if bias is not None and bias.shape[0] != weight.shape[0]:
-        raise RuntimeError(f"bilinear(): bias size does not match weight size: got {bias.shape[0]} but expected {weight.shape[0]}")
-
-
-def _bilinear(input1: Spec, input2: Spec, weight: Spec, bias: Spec | None) -> Spec:
-    _check_bilinear(input1, input2, weight, bias)
-    return input1.like((*input1.shape[:-1], weight.shape[0]))
-
-
-@op(_bilinear, api="nn.functional", shown=lambda kind: "Add" if kind.arity == 4 else "View",
-    grad=dict(input1=lambda g, input2, weight: _half_product(g, input2, weight, True),
-              input2=lambda g, input1, weight: _half_product(g, input1, weight, False),
-              weight=lambda g, input1, input2, weight_spec: _folded(g, _pairs(conj(input1), conj(input2))).reshape(weight_spec.shape),
-              bias=lambda g: _rows_summed(g)),
-    cases=[(S(5, 2), S(5, 3), S(4, 2, 3), S(4)), (S(2, 5, 2), S(2, 5, 3), S(4, 2, 3))])
-def bilinear(xp, input1: T, input2: T, weight: T, bias: T = None):
-    """y_o = sum_ij input1_i weight_oij input2_j + bias_o: input1 (*, A), input2 (*, B), weight (O, A, B) -> (*, O)."""
-    out, left, right = weight.shape
-    half = xp.matmul(input1, xp.reshape(xp.transpose(weight, (1, 0, 2)), (left, out * right)))
-    y = xp.matmul(xp.reshape(half, (*input1.shape[:-1], out, right)), input2[..., None])[..., 0]
-    return y if bias is None else y + bias
-
-
-def _half_product(g, other, weight, first: bool):
-    """sum_oj g_o weight_oij other_j, or, for the second operand, sum_oi g_o weight_oij other_i."""
-    rows = _pairs(g, conj(other))
-    table = conj(weight).permute((0, 2, 1) if first else (0, 1, 2))
-    return rows @ table.reshape((table.shape[0] * table.shape[1], table.shape[2]))
-
-
-def _pairs(a, b):
-    """All products of an element of `a` with one of `b`, along the last dimension."""
-    return (a.unsqueeze(-1) * b.unsqueeze(-2)).reshape((*a.shape[:-1], a.shape[-1] * b.shape[-1]))

@@ -38,7 +38,7 @@ def _relabels(input: Spec, labels: tuple, target: tuple) -> Spec:
     grad=lambda g, input_spec, labels, target: _unlabelled(g, labels, target, input_spec.shape),
     cases=[(S(2, 3), (0, 1), (1,)), (S(3, 3), (0, 0), (0,)), (S(3, 2, 3), (0, 1, 0), (1,))])
 def _relabelled(xp, input: T, labels, target):
-    """The elements where equal labels have equal indices, summed over labels that are not in `target`, dimensions in its order."""
+    """The elements where equal labels have equal indices, summed over labels not in `target`, in its order."""
     number = {n: i for i, n in enumerate(dict.fromkeys(labels))}
     if input.dtype.kind in "iub" and any(n not in target for n in labels):
         input = input.astype("int64")
@@ -67,7 +67,7 @@ def _contracts(left: Spec, right: Spec, a: tuple, b: tuple, target: tuple) -> Sp
 
 
 def _side_grad(g, other, mine: tuple, theirs: tuple, target: tuple, shape: tuple):
-    """The gradient of one of two operands: a label that only it had was summed over, so the gradient repeats along it."""
+    """The gradient of one of two operands: along a label that only it had the gradient repeats."""
     known = tuple(n for n in mine if n in target or n in theirs)
     found = contract(g, conj(other), target, theirs, known)
     own = [shape[mine.index(n)] for n in known]
@@ -79,13 +79,24 @@ def _side_grad(g, other, mine: tuple, theirs: tuple, target: tuple, shape: tuple
                                                  for n, s in zip(mine, shape, strict=True)))
 
 
-@op(_contracts, api="", shown="View",
-    grad=dict(left=lambda g, left_spec, right, a, b, target: _side_grad(g, right, a, b, target, left_spec.shape),
-              right=lambda g, left, right_spec, a, b, target: _side_grad(g, left, b, a, target, right_spec.shape)),
-    cases=[(S(2, 3), S(3, 4), (0, 1), (1, 2), (2, 0)), (S(5, 2, 3), S(3, 5), (0, 1, 2), (2, 0), (0, 1)),
-           (S(2, 3), S(4), (0, 1), (2,), (2, 1)), (S(2, 3), S(2, 3), (0, 1), (0, 1), ()), (S(2, 1), S(3), (0, 1), (1,), (1, 0))])
+@op(
+    _contracts,
+    api="",
+    shown="View",
+    grad=dict(
+        left=lambda g, left_spec, right, a, b, target: _side_grad(g, right, a, b, target, left_spec.shape),
+        right=lambda g, left, right_spec, a, b, target: _side_grad(g, left, b, a, target, right_spec.shape),
+    ),
+    cases=[
+        (S(2, 3), S(3, 4), (0, 1), (1, 2), (2, 0)),
+        (S(5, 2, 3), S(3, 5), (0, 1, 2), (2, 0), (0, 1)),
+        (S(2, 3), S(4), (0, 1), (2,), (2, 1)),
+        (S(2, 3), S(2, 3), (0, 1), (0, 1), ()),
+        (S(2, 1), S(3), (0, 1), (1,), (1, 0)),
+    ],
+)
 def contract(xp, left: T, right: T, a, b, target):
-    """The sum of products over the labels that are not in `target`: dimensions labelled `a`, `b`, no label twice in one operand."""
+    """The sum of products over the labels not in `target`: dimensions labelled `a` and `b`, none twice in one."""
     left, a = _squeezed(xp, left, a, dict(zip(b, right.shape, strict=True)), target)
     right, b = _squeezed(xp, right, b, dict(zip(a, left.shape, strict=True)), target)
     sizes = label_sizes((left.shape, a), (right.shape, b))
@@ -106,7 +117,7 @@ def contract(xp, left: T, right: T, a, b, target):
 
 
 def _squeezed(xp: Any, x: Any, labels: tuple, others: dict, target: tuple) -> tuple[Any, tuple]:
-    """`x` without the dimensions that take no part: size 1 that stretches to the other operand's, and those only `x` has and that are summed."""
+    """`x` without the dimensions of size 1 that stretch to the other's, and summed over those only it has."""
     stretched = tuple(i for i, n in enumerate(labels) if x.shape[i] == 1 and others.get(n, 1) != 1)
     alone = tuple(i for i, n in enumerate(labels) if n not in others and n not in target)
     if stretched or alone:
@@ -137,7 +148,10 @@ def _subscripts(text: str, start: int, who: str) -> list[str]:
         elif c in _LETTERS:
             found.append(c)
         elif c != " ":
-            raise RuntimeError(f"einsum(): invalid subscript given at index {start + i} in the equation string, subscripts must be in [a-zA-Z]")
+            raise RuntimeError(
+                f"einsum(): invalid subscript given at index {start + i} in the equation string, subscripts must be "
+                "in [a-zA-Z]"
+            )
         i += 1
     return found
 
@@ -153,36 +167,48 @@ def _listed(operands: Sequence[Any]) -> tuple[str, list]:
         return text
     pairs = len(operands) // 2
     equation = ",".join(letters(operands[2 * i + 1]) for i in range(pairs))
-    return equation + ("->" + letters(operands[-1]) if len(operands) % 2 else ""), [operands[2 * i] for i in range(pairs)]
+    return equation + ("->" + letters(operands[-1]) if len(operands) % 2 else ""), [
+        operands[2 * i] for i in range(pairs)
+    ]
 
 
 def _labelled(equation: str, operands: Sequence[Any]) -> tuple[list[tuple], tuple]:
-    """Labels of each operand's dimensions and of the result's; the dimensions of an ellipsis are numbered from the last, -1."""
+    """Labels of each operand's dimensions and of the result's; those of an ellipsis are numbered from the last, -1."""
     source, arrow, target = equation.partition("->")
     parts, place = [], 0
     for i, text in enumerate(source.split(",")):
         parts.append(_subscripts(text, place, f"operand {i}"))
         place += len(text) + 1
     if len(parts) != len(operands):
-        raise RuntimeError(f"einsum(): {'fewer' if len(parts) > len(operands) else 'more'} operands were provided than specified in the equation")
+        raise RuntimeError(
+            f"einsum(): {'fewer' if len(parts) > len(operands) else 'more'} operands were provided than specified in "
+            "the equation"
+        )
     labels: list[tuple] = []
     extra = 0
     for i, (part, x) in enumerate(zip(parts, operands, strict=True)):
         named = len([n for n in part if n != _DOTS])
         if named > x.ndim or named < x.ndim and _DOTS not in part:
-            raise RuntimeError(f"einsum(): the number of subscripts in the equation ({named}) "
-                               f"{'is more than' if _DOTS in part else 'does not match'} the number of dimensions ({x.ndim}) "
-                               f"for operand {i}" + ("" if _DOTS in part else " and no ellipsis was given"))
+            raise RuntimeError(
+                f"einsum(): the number of subscripts in the equation ({named}) "
+                f"{'is more than' if _DOTS in part else 'does not match'} the number of dimensions ({x.ndim}) "
+                f"for operand {i}" + ("" if _DOTS in part else " and no ellipsis was given")
+            )
         dots = tuple(range(named - x.ndim, 0))
         extra = max(extra, len(dots))
         labels.append(tuple(n for name in part for n in (dots if name == _DOTS else (name,))))
     out: list[Any] = []
     every = [n for part in labels for n in part]
     if not arrow:
-        return labels, (*range(-extra, 0), *sorted((n for n in set(every) if type(n) is str and every.count(n) == 1), key=_LETTERS.index))
+        return labels, (
+            *range(-extra, 0),
+            *sorted((n for n in set(every) if type(n) is str and every.count(n) == 1), key=_LETTERS.index),
+        )
     for name in _subscripts(target, len(source) + 2, "output"):
         if name != _DOTS and name not in every:
-            raise RuntimeError(f"einsum(): output subscript {name} does not appear in the equation for any input operand")
+            raise RuntimeError(
+                f"einsum(): output subscript {name} does not appear in the equation for any input operand"
+            )
         if name in out:
             raise RuntimeError(f"einsum(): output subscript {name} appears more than once in the output")
         out += range(-extra, 0) if name == _DOTS else (name,)
@@ -195,12 +221,16 @@ def _check_sizes(labels: list[tuple], operands: Sequence[Any]) -> None:
         own: dict[Any, int] = {}
         for n, size in zip(part, x.shape, strict=True):
             if own.setdefault(n, size) != size:
-                raise RuntimeError(f"einsum(): subscript {n} is repeated for operand {i} but the sizes don't match, {size} != {own[n]}")
+                raise RuntimeError(
+                    f"einsum(): subscript {n} is repeated for operand {i} but the sizes don't match, {size} != {own[n]}"
+                )
         for n, size in own.items():
             if seen.get(n, 1) != 1 and size not in (1, seen[n]):
                 where = f"subscript {n}" if type(n) is str else "dimension of the ellipsis"
-                raise RuntimeError(f"einsum(): {where} has size {size} for operand {i} which does not broadcast with previously seen "
-                                   f"size {seen[n]}")
+                raise RuntimeError(
+                    f"einsum(): {where} has size {size} for operand {i} which does not broadcast with previously seen "
+                    f"size {seen[n]}"
+                )
             seen[n] = size if seen.get(n, 1) == 1 else seen[n]
 
 
@@ -213,16 +243,22 @@ def _single(x: Any, labels: tuple, out: tuple) -> Any:
     return _relabelled(x, labels, out)
 
 
-@composite("torch", cases=[("ij,jk->ik", S(2, 3), S(3, 4)), ("...ii->...i", S(2, 3, 3)), ("i,j,k->kji", S(2), S(3), S(4))],
-           wrong=[(("ij->k", S(2, 3)), RuntimeError, "output subscript k does not appear")])
+@composite(
+    "torch",
+    cases=[("ij,jk->ik", S(2, 3), S(3, 4)), ("...ii->...i", S(2, 3, 3)), ("i,j,k->kji", S(2), S(3), S(4))],
+    wrong=[(("ij->k", S(2, 3)), RuntimeError, "output subscript k does not appear")],
+)
 def einsum(*args):
     """The sum of products that an equation like "ij,jk->ik" names; also `einsum(a, [0, 1], b, [1, 2], [0, 2])`.
 
-    Labels that are not in the result are summed over, a label twice in one operand takes its diagonal, "..." stands for any dimensions.
+    Labels that are not in the result are summed over, a label twice in one operand takes its diagonal,
+    "..." stands for any dimensions.
     """
     if len(args) < 2:
-        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one operand and its "
-                         "subscripts list")
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand and its "
+            "subscripts list"
+        )
     if isinstance(args[0], str):
         equation, operands = args[0], args[1:]
     elif hasattr(args[0], "ndim"):
@@ -243,7 +279,11 @@ def einsum(*args):
             continue
         x = x if len(plain) == len(mine) else _relabelled(x, mine, plain)
         last = mine is labels[-1] and wanted == set(out)
-        kept = out if last and wanted <= set(have) | set(plain) else tuple(n for n in dict.fromkeys(have + plain) if n in wanted)
+        kept = (
+            out
+            if last and wanted <= set(have) | set(plain)
+            else tuple(n for n in dict.fromkeys(have + plain) if n in wanted)
+        )
         total, have = contract(total, x, have, plain, kept), kept
     return _single(total, have, out)
 
@@ -252,7 +292,7 @@ def einsum(*args):
 
 @composite("torch out", cases=[(S(2, 3, 4), S(3, 4, 5)), (S(2, 3), S(3, 4), 1), (S(2, 3), S(4, 2), ((0,), (1,)))])
 def tensordot(a, b, dims=2):
-    """Sums of products over the last `dims` dimensions of `a` and the first of `b`, or over those that two lists name."""
+    """Sums of products over the last `dims` dimensions of `a` and the first of `b`, or over two lists of them."""
     dims = dims.tolist() if hasattr(dims, "tolist") else dims
     if isinstance(dims, int):
         if dims < 0:
@@ -271,8 +311,10 @@ def tensordot(a, b, dims=2):
     for i, (p, q) in enumerate(zip(of_a, of_b, strict=True)):
         wp, wq = wrap(p, a.ndim), wrap(q, b.ndim)
         if a.shape[wp] != b.shape[wq] and 1 not in (a.shape[wp], b.shape[wq]):
-            raise RuntimeError(f"contracted dimensions need to match, but first has size {a.shape[wp]} in dim {p} and second has size "
-                               f"{b.shape[wq]} in dim {q}")
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {a.shape[wp]} in dim {p} and second has size "
+                f"{b.shape[wq]} in dim {q}"
+            )
         labels_a[wp] = labels_b[wq] = i
     out = tuple(n for n in labels_a + labels_b if type(n) is str)
     return contract(a, b, tuple(labels_a), tuple(labels_b), out)
@@ -288,14 +330,16 @@ def kron(input, other):
 
 
 def _best_order(sizes: list[int]) -> list[list[int]]:
-    """Where to split each stretch of a chain of matrices, of the given sizes, so that the products cost least (Cormen et al., 15.2)."""
+    """Where to split each stretch of a chain of matrices so that the products cost least (Cormen et al., 15.2)."""
     n = len(sizes) - 1
     cost = [[0] * n for _ in range(n)]
     split = [[0] * n for _ in range(n)]
     for length in range(1, n):
         for i in range(n - length):
             j = i + length
-            cost[i][j], split[i][j] = min((cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j))
+            cost[i][j], split[i][j] = min(
+                (cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
+            )
     return split
 
 
@@ -320,8 +364,10 @@ def _multi_dot(tensors, *, out=None):
         if 0 < i < count - 1 and x.ndim != 2:
             raise RuntimeError(f"multi_dot(): tensor {i} must be 2D but got {x.ndim}D")
         if x.dtype is not tensors[0].dtype:
-            raise RuntimeError(f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {cpp_name(tensors[0])} "
-                               f"and tensor {i} {cpp_name(x)}")
+            raise RuntimeError(
+                f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {cpp_name(tensors[0])} "
+                f"and tensor {i} {cpp_name(x)}"
+            )
     row, column = tensors[0].ndim == 1, tensors[-1].ndim == 1
     shown = [list(x.shape) for x in tensors]
     if row:
@@ -330,7 +376,9 @@ def _multi_dot(tensors, *, out=None):
         tensors[-1] = tensors[-1].unsqueeze(1)
     for i in range(count - 1):
         if tensors[i].shape[1] != tensors[i + 1].shape[0]:
-            raise RuntimeError(f"multi_dot(): tensors {i} and {i + 1} with shapes {shown[i]} and {shown[i + 1]} cannot be multiplied")
+            raise RuntimeError(
+                f"multi_dot(): tensors {i} and {i + 1} with shapes {shown[i]} and {shown[i + 1]} cannot be multiplied"
+            )
     y = _chained(tensors, _best_order([tensors[0].shape[0], *(x.shape[1] for x in tensors)]), 0, count - 1)
     y = y.reshape((*(() if row else y.shape[:1]), *(() if column else y.shape[1:])))
     if out is None:
@@ -407,7 +455,10 @@ def _crossed(input: Spec, other: Spec, dim: int) -> Spec:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
     place = wrap(dim, input.ndim)
     if input.shape[place] != 3 or other.shape[place] != 3:
-        raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[place]} and {other.shape[place]}")
+        raise RuntimeError(
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[place]} and "
+            f"{other.shape[place]}"
+        )
     shape = broadcast_shapes(input.shape, other.shape)
     one_dtype(input, other)
     no_bool(input, "cross")
@@ -448,6 +499,8 @@ def _vecdot(x, y, *, dim=-1):
     if x.dtype.category < dtypes.FLOATING:
         raise RuntimeError(f"linalg.vecdot: Expected a floating point or complex tensor as input. Got {title(x.dtype)}")
     if x.dtype is not y.dtype:
-        raise RuntimeError(f"linalg.vecdot: Expected x and y to have the same dtype, but found x of type {title(x.dtype)} "
-                           f"and y of type {title(y.dtype)} instead")
+        raise RuntimeError(
+            f"linalg.vecdot: Expected x and y to have the same dtype, but found x of type {title(x.dtype)} "
+            f"and y of type {title(y.dtype)} instead"
+        )
     return ((x.conj() if x.dtype.is_complex else x) * y).sum(dim)

@@ -5,7 +5,7 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
-from ._lapack import (blas, check_alike, check_floating, check_matrix, check_square, failed, lapack, over_batch)
+from ._lapack import blas, check_alike, check_floating, check_matrix, check_square, failed, lapack, over_batch
 from ._op import S, T, composite, op, return_type
 from ._rules import broadcast_shapes, title
 from .complex import imag
@@ -32,8 +32,14 @@ def _inverted(A: Spec, caller, check_errors) -> tuple:
     return A.like(), _info(A)
 
 
-@op(_inverted, api="", checks=True, shown="LinalgInvEx", cases=[(S(3, 3), "linalg.inv", True), (S(2, 3, 3), "linalg.inv", True)],
-    grad=lambda g, out: None if g[0] is None else -(h(out[0]) @ g[0] @ h(out[0])))
+@op(
+    _inverted,
+    api="",
+    checks=True,
+    shown="LinalgInvEx",
+    cases=[(S(3, 3), "linalg.inv", True), (S(2, 3, 3), "linalg.inv", True)],
+    grad=lambda g, out: None if g[0] is None else -(h(out[0]) @ g[0] @ h(out[0])),
+)
 def _inv_ex(xp, A: T, caller, check_errors):
     """Inverses, and 0 for each, or the place of the zero on the diagonal that prevents it."""
     return xp.linalg.inv(A), xp.zeros(A.shape[:-2], dtype="int32")
@@ -52,8 +58,12 @@ def _inv_numpy(xp, A, caller, check_errors):
         return y, xp.int32(info)
     y, info = over_batch(one, (A, 2))
     if check_errors:
-        raise failed(caller, info, "The diagonal element {info} is zero, the inversion could not be completed because the input matrix is "
-                                   "singular.")
+        raise failed(
+            caller,
+            info,
+            "The diagonal element {info} is zero, the inversion could not be completed because the input matrix is "
+            "singular.",
+        )
     return y, info
 
 
@@ -68,8 +78,13 @@ def _linalg_inv(A):
     return inv(A)
 
 
-@composite("torch method out", cases=_SQUARE,
-           wrong=[((S(2, 3),), RuntimeError, "linalg.inv: A must be batches of square matrices, but they are 2 by 3 matrices")])
+@composite(
+    "torch method out",
+    cases=_SQUARE,
+    wrong=[
+        ((S(2, 3),), RuntimeError, "linalg.inv: A must be batches of square matrices, but they are 2 by 3 matrices")
+    ],
+)
 def inverse(input):
     """The inverse of square matrices: (*, N, N) -> (*, N, N). Raises LinAlgError for a singular one."""
     return inv(input)
@@ -86,7 +101,7 @@ def return_named(name: str, fields: str, values: tuple) -> Any:
 _return_types: dict[str, Any] = {}
 
 
-@composite("out", alias="linalg.inv_ex")
+@composite("out", alias="linalg.inv_ex", cases=_SQUARE)
 def _linalg_inv_ex(A, *, check_errors=False):
     """Inverses of square matrices, and for each 0 or the place of the zero that prevents it."""
     return return_named("linalg_inv_ex", "inverse info", _inv_ex(A, "linalg.inv_ex", check_errors))
@@ -98,9 +113,17 @@ def _determined(A: Spec) -> Spec:
     return A.like(A.shape[:-2])
 
 
-@op(_determined, api="torch method out", alias="linalg.det", shown="LinalgDet", cases=_SQUARE,
+@op(
+    _determined,
+    api="torch method out",
+    alias="linalg.det",
+    shown="LinalgDet",
+    cases=_SQUARE,
     grad=lambda g, A: g.unsqueeze(-1).unsqueeze(-1) * conj(_cofactors(A)),
-    wrong=[((S(2, 3),), RuntimeError, "linalg.det: A must be batches of square matrices, but they are 2 by 3 matrices")])
+    wrong=[
+        ((S(2, 3),), RuntimeError, "linalg.det: A must be batches of square matrices, but they are 2 by 3 matrices")
+    ],
+)
 def det(xp, A: T):
     """The determinant of square matrices: (*, N, N) -> (*)."""
     return xp.linalg.det(A).astype(A.dtype)
@@ -159,7 +182,7 @@ def _linalg_slogdet(A):
     return return_named("linalg_slogdet", "sign logabsdet", _slogdet(A))
 
 
-@composite("torch method")
+@composite("torch method", cases=[(S(1, 1),), (S(2, 1, 1),)])
 def logdet(input):
     """The logarithm of the determinant; NaN where it is negative."""
     check_square("logdet", input)
@@ -200,7 +223,9 @@ def _solve_numpy(xp, A, B, caller, check_errors):
     info = over_batch(lambda a: (xp.int32(lapack("getrf", a)(a)[2]),), (A, 2))[0]
     if check_errors:
         raise failed(caller, info, "The solver failed because the input matrix is singular.")
-    x = over_batch(lambda a, b, bad: (xp.linalg.solve(a, b) if bad == 0 else xp.full_like(b, xp.nan),), (A, 2), (B, 2), (info, 0))[0]
+    x = over_batch(
+        lambda a, b, bad: (xp.linalg.solve(a, b) if bad == 0 else xp.full_like(b, xp.nan),), (A, 2), (B, 2), (info, 0)
+    )[0]
     return x, info
 
 
@@ -222,13 +247,18 @@ def _solve(name: str, A: Any, B: Any, left: bool, check_errors: bool) -> tuple:
     return (X.reshape(tuple(X.shape[:-1])) if vector else X), info
 
 
-@composite("out", alias="linalg.solve", cases=[(S(3, 3), S(3)), (S(2, 3, 3), S(2, 3)), (S(3, 3), S(2, 3), {"left": False})])
+@composite(
+    "out", alias="linalg.solve", cases=[(S(3, 3), S(3)), (S(2, 3, 3), S(2, 3)), (S(3, 3), S(2, 3), {"left": False})]
+)
 def _linalg_solve(A, B, *, left=True):
-    """X with A @ X = B (X @ A = B if not `left`): A (*, N, N), B (*, N, K) or (*, N). Raises LinAlgError for a singular A."""
+    """X with A @ X = B (X @ A = B if not `left`): A (*, N, N), B (*, N, K) or (*, N).
+
+    Raises LinAlgError for a singular A.
+    """
     return _solve("torch.linalg.solve", A, B, left, True)[0]
 
 
-@composite("out", alias="linalg.solve_ex")
+@composite("out", alias="linalg.solve_ex", cases=[(S(3, 3), S(3, 2))])
 def _linalg_solve_ex(A, B, *, left=True, check_errors=False):
     """As linalg.solve, and for each matrix 0 or the place of the zero that prevents it."""
     return return_named("linalg_solve_ex", "result info", _solve("torch.linalg.solve_ex", A, B, left, check_errors))
@@ -248,10 +278,18 @@ def triangle(x, upper: bool, strict: bool = False):
     return x.triu(int(strict)) if upper else x.tril(-int(strict))
 
 
-@op(_triangular, api="", shown="LinalgSolveTriangular", cases=[(S(3, 3), S(3, 2), True, False), (S(2, 3, 3), S(3, 2), False, True)],
-    grad=dict(A=lambda g, A, out, upper, unitriangular:
-              triangle(-(triangular(h(A), g, not upper, unitriangular) @ h(out)), upper, unitriangular),
-              B=lambda g, A, upper, unitriangular: triangular(h(A), g, not upper, unitriangular)))
+@op(
+    _triangular,
+    api="",
+    shown="LinalgSolveTriangular",
+    cases=[(S(3, 3), S(3, 2), True, False), (S(2, 3, 3), S(3, 2), False, True)],
+    grad=dict(
+        A=lambda g, A, out, upper, unitriangular: triangle(
+            -(triangular(h(A), g, not upper, unitriangular) @ h(out)), upper, unitriangular
+        ),
+        B=lambda g, A, upper, unitriangular: triangular(h(A), g, not upper, unitriangular),
+    ),
+)
 def _solve_triangular(xp, A: T, B: T, upper, unitriangular):
     """X with A @ X = B, reading one triangle of A."""
     a = xp.triu(A) if upper else xp.tril(A)
@@ -273,9 +311,13 @@ def triangular(A, B, upper, unitriangular=False):
     return _solve_triangular(A, B, upper, unitriangular)
 
 
-@composite("out", alias="linalg.solve_triangular", cases=[(S(3, 3), S(3, 2), {"upper": True}), (S(3, 3), S(2, 3), {"upper": False, "left": False})])
+@composite(
+    "out",
+    alias="linalg.solve_triangular",
+    cases=[(S(3, 3), S(3, 2), {"upper": True}), (S(3, 3), S(2, 3), {"upper": False, "left": False})],
+)
 def _linalg_solve_triangular(A, B, *, upper, left=True, unitriangular=False):
-    """X with A @ X = B (X @ A = B if not `left`), reading one triangle of A; with 1 on its diagonal if `unitriangular`."""
+    """X with A @ X = B (X @ A = B if not `left`), reading one triangle of A; 1 on its diagonal if `unitriangular`."""
     check_square("linalg.solve_triangular", A)
     check_matrix("linalg.solve_triangular", B, "B")
     check_fits("linalg.solve_triangular", A, B, left)
@@ -284,13 +326,17 @@ def _linalg_solve_triangular(A, B, *, upper, left=True, unitriangular=False):
     return _solve_triangular(A.mT, B.mT, not upper, bool(unitriangular)).mT
 
 
-@composite("torch method out")
+@composite("torch method out", cases=[(S(3, 2), S(3, 3)), (S(3, 2), S(3, 3), False, True)])
 def triangular_solve(b, A, upper=True, transpose=False, unitriangular=False):
     """X with A @ X = b for triangular A (its transpose if `transpose`), and A."""
     check_square("triangular_solve", A)
     check_matrix("triangular_solve", b, "b")
     check_fits("triangular_solve", A, b, True)
-    X = _solve_triangular(A.mT, b, not upper, unitriangular) if transpose else _solve_triangular(A, b, upper, unitriangular)
+    X = (
+        _solve_triangular(A.mT, b, not upper, unitriangular)
+        if transpose
+        else _solve_triangular(A, b, upper, unitriangular)
+    )
     return return_named("triangular_solve", "solution cloned_coefficient", (X, A.clone()))
 
 
@@ -313,9 +359,16 @@ def _cholesky_grad(g, out):
     return h(triangular(h(L), h(left), True))
 
 
-@op(_factored, api="", checks=True, shown="LinalgCholeskyEx", grad=_cholesky_grad)
+@op(
+    _factored,
+    api="",
+    checks=True,
+    shown="LinalgCholeskyEx",
+    grad=_cholesky_grad,
+    cases=[(S(1, 1), "linalg.cholesky", True)],
+)
 def _cholesky_ex(xp, A: T, caller, check_errors):
-    """The lower factor of positive-definite matrices, reading their lower triangle; for each 0 or the order of the minor that is not."""
+    """The lower factor of positive-definite matrices, from their lower triangle; for each 0 or the minor at fault."""
     lower = xp.tril(A)
     both = lower + xp.conj(xp.swapaxes(xp.tril(A, -1), -1, -2))
     return xp.linalg.cholesky(both), xp.zeros(A.shape[:-2], dtype="int32")
@@ -335,8 +388,12 @@ def _cholesky_numpy(xp, A, caller, check_errors):
         return xp.tril(c), xp.int32(info)
     L, info = over_batch(one, (A, 2))
     if check_errors and info.any():
-        raise failed(caller, info, "The factorization could not be completed because the input is not positive-definite (the leading minor "
-                                   "of order {info} is not positive-definite).")
+        raise failed(
+            caller,
+            info,
+            "The factorization could not be completed because the input is not positive-definite (the leading minor "
+            "of order {info} is not positive-definite).",
+        )
     return L, info
 
 
@@ -345,25 +402,25 @@ def _cholesky(A: Any, caller: str, upper: bool, check_errors: bool) -> tuple:
     return (h(L) if upper else L), info
 
 
-@composite("torch method out")
+@composite("torch method out", cases=[(S(2, 1, 1),)])
 def cholesky(input, upper=False):
     """The triangular factor of positive-definite matrices: A = L @ L.mH, or U.mH @ U. Raises LinAlgError for others."""
     return _cholesky(input, "cholesky", upper, True)[0]
 
 
-@composite("out", alias="linalg.cholesky")
+@composite("out", alias="linalg.cholesky", cases=[(S(1, 1), {"upper": True})])
 def _linalg_cholesky(A, *, upper=False):
     """The triangular factor of positive-definite matrices: A = L @ L.mH, or U.mH @ U. Raises LinAlgError for others."""
     return _cholesky(A, "linalg.cholesky", upper, True)[0]
 
 
-@composite("out", alias="linalg.cholesky_ex")
+@composite("out", alias="linalg.cholesky_ex", cases=[(S(1, 1),)])
 def _linalg_cholesky_ex(A, *, upper=False, check_errors=False):
     """As linalg.cholesky, and for each matrix 0 or the order of the leading minor that is not positive-definite."""
     return return_named("linalg_cholesky_ex", "L info", _cholesky(A, "linalg.cholesky_ex", upper, check_errors))
 
 
-@composite("torch method out")
+@composite("torch method out", cases=[(S(3, 2), S(3, 3)), (S(3, 2), S(3, 3), True)])
 def cholesky_solve(input, L, upper=False):
     """X with A @ X = input, given the Cholesky factor of A: L @ L.mH = A, or L.mH @ L = A if `upper`."""
     for name, x in (("b", input), ("u", L)):
@@ -371,13 +428,15 @@ def cholesky_solve(input, L, upper=False):
             raise RuntimeError(f"{name} should have at least 2 dimensions, but has {x.ndim} dimensions instead")
     check_square("cholesky_solve", L)
     if L.shape[-1] != input.shape[-2]:
-        raise RuntimeError(f"Incompatible matrix sizes for cholesky_solve: each A matrix is {L.shape[-1]} by {L.shape[-1]} "
-                           f"but each b matrix is {input.shape[-2]} by {input.shape[-1]}")
+        raise RuntimeError(
+            f"Incompatible matrix sizes for cholesky_solve: each A matrix is {L.shape[-1]} by {L.shape[-1]} "
+            f"but each b matrix is {input.shape[-2]} by {input.shape[-1]}"
+        )
     lower, above = (h(L), L) if upper else (L, h(L))
     return triangular(above, triangular(lower, input, False), True)
 
 
-@composite("torch method out")
+@composite("torch method out", cases=[(S(3, 3),)])
 def cholesky_inverse(L, upper=False):
     """The inverse of A, given its Cholesky factor: L @ L.mH = A, or L.mH @ L = A if `upper`."""
     check_square("cholesky_inverse", L)
@@ -400,8 +459,11 @@ def _tensorinv(A, ind=2):
         raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
     first, last = tuple(A.shape[:ind]), tuple(A.shape[ind:])
     if _count(first) != _count(last):
-        raise RuntimeError(f"Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got {_count(last)} "
-                           f"!= {_count(first)}")
+        raise RuntimeError(
+            "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got "
+            f"{_count(last)} "
+            f"!= {_count(first)}"
+        )
     return _inv_ex(A.reshape((_count(first), _count(last))), "inv", True)[0].reshape((*last, *first))
 
 
@@ -412,7 +474,9 @@ def _tensorsolve(A, B, dims=None):
         A = A.movedim(tuple(dims), tuple(range(A.ndim - len(dims), A.ndim)))
     first, last = tuple(A.shape[:B.ndim]), tuple(A.shape[B.ndim:])
     if _count(first) != _count(last):
-        raise RuntimeError(f"Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), "
-                           f"but got {_count(last)} != {_count(first)}")
+        raise RuntimeError(
+            f"Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), "
+            f"but got {_count(last)} != {_count(first)}"
+        )
     X = solved(A.reshape((_count(first), _count(last))), B.reshape((_count(first), 1)))
     return X.reshape(last)

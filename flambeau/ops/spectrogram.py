@@ -4,7 +4,6 @@ from __future__ import annotations
 from typing import Any
 
 from .. import dtypes
-
 from ._op import S, T, composite, op
 from ._rules import title
 from .complex import view_as_real
@@ -16,11 +15,22 @@ _MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 def _shown(value: Any) -> str:
-    return "None" if value is None else str(int(value)) if isinstance(value, (bool, int)) else f"torch.{title(value.dtype)}Tensor{{{list(value.shape)}}}"
+    return (
+        "None"
+        if value is None
+        else str(int(value))
+        if isinstance(value, (bool, int))
+        else f"torch.{title(value.dtype)}Tensor{{{list(value.shape)}}}"
+    )
 
 
-@op(lambda input, pad, mode: input.like((input.shape[-1] + 2 * pad,), dtypes.int64), api="", upcast=False, detaches=True,
-    cases=[(S(5), 2, "reflect")])
+@op(
+    lambda input, pad, mode: input.like((input.shape[-1] + 2 * pad,), dtypes.int64),
+    api="",
+    upcast=False,
+    detaches=True,
+    cases=[(S(5), 2, "reflect")],
+)
 def _padding_index(xp, input: T, pad, mode):
     """Which element of the last dimension stands where, `pad` more on both sides."""
     return xp.pad(xp.arange(input.shape[-1]), pad, mode=mode).astype("int64")
@@ -31,14 +41,23 @@ def _padded(input, pad: int, mode: str):
         zeros = filled(input, (*input.shape[:-1], pad), 0)
         return cat((zeros, input, zeros), -1)
     if mode == "reflect" and pad >= input.shape[-1]:
-        raise RuntimeError(f"Argument #4: Padding size should be less than the corresponding input dimension, but got: padding ({pad}, {pad}) at "
-                           f"dimension 2 of input {[1] * (3 - input.ndim) + list(input.shape)}")
+        raise RuntimeError(
+            "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
+            f"({pad}, {pad}) at "
+            f"dimension 2 of input {[1] * (3 - input.ndim) + list(input.shape)}"
+        )
     if mode not in _MODES:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     return input.index_select(-1, _padding_index(input, pad, _MODES[mode]))
 
 
-@op(lambda input, count, size, hop: input.like((count * size,), dtypes.int64), api="", upcast=False, detaches=True, cases=[(S(5), 2, 3, 1)])
+@op(
+    lambda input, count, size, hop: input.like((count * size,), dtypes.int64),
+    api="",
+    upcast=False,
+    detaches=True,
+    cases=[(S(5), 2, 3, 1)],
+)
 def _frame_index(xp, input: T, count, size, hop):
     """The positions of `count` stretches of `size` elements, each `hop` after the last, one after the other."""
     return xp.reshape(hop * xp.arange(count)[:, None] + xp.arange(size), (-1,)).astype("int64")
@@ -56,27 +75,48 @@ def _whole_window(input, window, size: int, length: int):
     return cat((filled(window, (left,), 0), window, filled(window, (size - length - left,), 0)), 0)
 
 
-@composite("torch method", cases=[(S(20), 4, {"return_complex": True}), (S(2, 20), 8, 3, 6, {"return_complex": True, "normalized": True})])
-def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=True, pad_mode="reflect", normalized=False, onesided=None,
-         return_complex=None, align_to_window=None):
-    """Spectra of stretches of `n_fft` elements, `hop_length` (a quarter) apart, weighed by `window`: (B, T) -> (B, frequencies, stretches).
+@composite(
+    "torch method",
+    cases=[(S(20), 4, {"return_complex": True}), (S(2, 20), 8, 3, 6, {"return_complex": True, "normalized": True})],
+)
+def stft(
+    input,
+    n_fft,
+    hop_length=None,
+    win_length=None,
+    window=None,
+    center=True,
+    pad_mode="reflect",
+    normalized=False,
+    onesided=None,
+    return_complex=None,
+    align_to_window=None,
+):
+    """Spectra of stretches of `n_fft` elements, `hop_length` (a quarter) apart, weighed by `window`.
 
-    `center` puts the middle of the first stretch at the first element, padding both ends by `pad_mode`; `normalized` divides by the root of
-    n_fft; `onesided` keeps the first half of the frequencies, as by itself for real signals.
+    input (B, T) -> (B, frequencies, stretches).
+    `center` puts the middle of the first stretch at the first element, padding both ends by `pad_mode`;
+    `normalized` divides by the root of n_fft; `onesided` keeps the first half of the frequencies, as by itself for
+    real signals.
     """
     hop = n_fft // 4 if hop_length is None else hop_length
     length = n_fft if win_length is None else win_length
     flat = input.ndim == 1
     if return_complex is None and not input.dtype.is_complex and not (window is not None and window.dtype.is_complex):
-        raise RuntimeError("stft requires the return_complex parameter be given for real inputs, and will further require that "
-                           "return_complex=True in a future PyTorch release.")
+        raise RuntimeError(
+            "stft requires the return_complex parameter be given for real inputs, and will further require that "
+            "return_complex=True in a future PyTorch release."
+        )
     if center and n_fft > 0:
         input = _padded(input, n_fft // 2, pad_mode)
 
     def refused(why: str) -> RuntimeError:
-        return RuntimeError(f"stft(torch.{title(input.dtype)}Tensor{list(input.shape)}, n_fft={n_fft}, hop_length={hop}, win_length={length}, "
-                            f"window={_shown(window)}, normalized={int(normalized)}, onesided={_shown(onesided)}, "
-                            f"return_complex={_shown(return_complex)}, align_to_window={_shown(align_to_window)}) : {why}")
+        return RuntimeError(
+            f"stft(torch.{title(input.dtype)}Tensor{list(input.shape)}, n_fft={n_fft}, hop_length={hop}, "
+            f"win_length={length}, "
+            f"window={_shown(window)}, normalized={int(normalized)}, onesided={_shown(onesided)}, "
+            f"return_complex={_shown(return_complex)}, align_to_window={_shown(align_to_window)}) : {why}"
+        )
     if input.dtype.category < dtypes.FLOATING:
         raise refused("expected a tensor of floating point or complex values")
     if input.ndim not in (1, 2):
@@ -89,7 +129,10 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
     if not 0 < length <= n_fft:
         raise refused(f"expected 0 < win_length <= n_fft, but got win_length={length}")
     if window is not None and tuple(window.shape) != (length,):
-        raise refused(f"expected a 1D window tensor of size equal to win_length={length}, but got window with size {list(window.shape)}")
+        raise refused(
+            f"expected a 1D window tensor of size equal to win_length={length}, but got window with size "
+            f"{list(window.shape)}"
+        )
     count = 1 + (size - n_fft) // hop
     frames = input.index_select(-1, _frame_index(input, count, n_fft, hop)).reshape((*input.shape[:-1], count, n_fft))
     weight = _whole_window(input, window, n_fft, length)
@@ -105,7 +148,7 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
     return view_as_real(y) if return_complex is False or return_complex is None and real else y
 
 
-@op(lambda input, text: input.like(), api="", checks=True, grad=lambda g: g)
+@op(lambda input, text: input.like(), api="", checks=True, grad=lambda g: g, cases=[(S(3), "istft")])
 def _not_zero(xp, input: T, text):
     """`input`, which must nowhere be zero: every element of the signal lies under some window."""
     if xp.host and input.size and xp.abs(input).min() <= 1e-11:
@@ -120,17 +163,31 @@ def _overlapped(frames, hop: int):
     return start.index_add(-1, _frame_index(frames, count, size, hop), frames.reshape((*batch, count * size)))
 
 
-@composite("torch method", cases=[])
-def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=True, normalized=False, onesided=None, length=None,
-          return_complex=False):
-    """The signal whose `stft` comes closest to `input` (Griffin and Lim, 1984): (B, frequencies, stretches) -> (B, T)."""
+@composite("torch method", cases=[(S(3, 7, dtype="complex64"), 4)])
+def istft(
+    input,
+    n_fft,
+    hop_length=None,
+    win_length=None,
+    window=None,
+    center=True,
+    normalized=False,
+    onesided=None,
+    length=None,
+    return_complex=False,
+):
+    """The signal whose `stft` comes closest to `input` (Griffin and Lim, 1984): (B, F, stretches) -> (B, T)."""
     hop = n_fft // 4 if hop_length is None else hop_length
     width = n_fft if win_length is None else win_length
     if not input.dtype.is_complex:
-        raise RuntimeError("istft requires a complex-valued input tensor matching the output from stft with return_complex=True.")
-    text = (f"istft(CPU{title(input.dtype)}Type{list(input.shape)}, n_fft={n_fft}, hop_length={hop}, win_length={width}, "
-            f"window={_shown(window)}, center={int(center)}, normalized={int(normalized)}, onesided={_shown(onesided)}, "
-            f"length={_shown(length)}, return_complex={int(return_complex)})")
+        raise RuntimeError(
+            "istft requires a complex-valued input tensor matching the output from stft with return_complex=True."
+        )
+    text = (
+        f"istft(CPU{title(input.dtype)}Type{list(input.shape)}, n_fft={n_fft}, hop_length={hop}, win_length={width}, "
+        f"window={_shown(window)}, center={int(center)}, normalized={int(normalized)}, onesided={_shown(onesided)}, "
+        f"length={_shown(length)}, return_complex={int(return_complex)})"
+    )
     if 0 in input.shape:
         raise RuntimeError(f"{text} : input tensor cannot be empty.")
     if input.ndim not in (2, 3):
@@ -139,8 +196,11 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     half = points != n_fft if onesided is None else onesided
     if points != (n_fft // 2 + 1 if half else n_fft):
         expected = "n_fft / 2 + 1" if half else "n_fft"
-        raise RuntimeError(f"{text} : expected the frequency dimension (3rd to the last) of the input tensor to match {expected} when onesided="
-                           f"{'True' if half else 'False'}, but got {points}")
+        raise RuntimeError(
+            f"{text} : expected the frequency dimension (3rd to the last) of the input tensor to match {expected} "
+            "when onesided="
+            f"{'True' if half else 'False'}, but got {points}"
+        )
     if not 0 < hop <= width:
         raise RuntimeError(f"{text} : expected 0 < hop_length <= win_length")
     if not 0 < width <= n_fft:
