@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 from typing import Any
@@ -193,6 +194,7 @@ def _with_indices(name: str, function: Any, alias: str) -> None:
     def both(*args, **kwargs):
         return function(*args, **{**kwargs, "return_indices": True})
     both.__name__, both.__doc__ = f"_{name}_with_indices", f"nn.functional.{name} with return_indices."
+    both.__signature__ = inspect.signature(function.function)  # type: ignore[attr-defined]
     composite("", alias=f"nn.functional.{name}_with_indices {alias}".strip())(both)
 
 

@@ -273,14 +273,14 @@ def _last(form: str, input: Any, normalized_shape: Any, weight: Any, bias: Any) 
 
 
 @composite(
-    "torch nn.functional",
+    "nn.functional",
     cases=[(S(2, 3, 4), (4,), S(4), S(4)), (S(2, 3, 4), (3, 4))],
     wrong=[
         ((S(2, 5), (4,)), RuntimeError, "expected input with shape \\[\\*, 4\\]"),
         ((S(2, 5), (5,), S(4)), RuntimeError, "Expected weight to be of same shape as normalized_shape"),
     ],
 )
-def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05, cudnn_enable=True):
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05):
     """(x - mean) / sqrt(variance + eps) * weight + bias over the last dimensions: (*, *normalized_shape) -> the same.
 
     RuntimeError if shapes differ. Ba, Kiros and Hinton, arXiv 1607.06450.
@@ -289,6 +289,12 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05, cudnn
         normalized_shape = (normalized_shape,)
     view = _last("layer_norm", input, normalized_shape, weight, bias)
     return _normalize(input, _statistics(input, view, True), weight, bias, view, False, eps, True, "NativeLayerNorm")
+
+
+@composite("", alias="torch.layer_norm")
+def _layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05, cudnn_enable=True):
+    """As nn.functional.layer_norm."""
+    return layer_norm(input, normalized_shape, weight, bias, eps)
 
 
 @composite(

@@ -54,8 +54,12 @@ def _scaled(form: str, n: int, input: Any, sizes: tuple, scales: tuple, kind: st
         .replace("3d", "3D")
     )
     if input.dtype is dtypes.uint8 and not kind.startswith("nearest"):
-        wide = _resample(input.to(dtypes.float32), tuple(plans), False, shown)
-        return (wide + 0.5).floor().clamp(0, 255).to(dtypes.uint8)
+        for i in reversed(range(n)):                    # rounded after each dimension, as PyTorch does
+            if plans[i] is not None:
+                only = tuple(plan if k == i else None for k, plan in enumerate(plans))
+                wide = _resample(input.to(dtypes.float32), only, False, shown)
+                input = (wide + 0.5).floor().clamp(0, 255).to(dtypes.uint8)
+        return input
     return _resample(input, tuple(plans), False, shown)
 
 
