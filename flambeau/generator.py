@@ -42,6 +42,7 @@ from .sampling import (
 DEFAULT_SEED = 67280421310721
 BLOCK = 624  # numbers that the twister makes at a time
 PIECE = 26 * BLOCK  # doubles made at a time, so that what lies between is still in the cache
+LOW_53 = np.uint64(2**53 - 1)
 LARGE_PERMUTATION = (2**32 - 1) // 20  # from here on PyTorch draws 64 bits for each element
 # The layout of torch.get_rng_state(): 5056 bytes.
 STATE = np.dtype(
@@ -184,7 +185,7 @@ class Stream:
         """n uniforms in [0, 1) from the low 53 bits of two numbers each, (n,) float64."""
         if n <= PIECE:
             words = joined(self.random32(2 * n))
-            words &= np.uint64(2**53 - 1)
+            words &= LOW_53
             values = words.view(np.int64).astype(np.float64)
             values *= 2.0**-53
             return values
@@ -192,6 +193,14 @@ class Stream:
         for start in range(0, n, PIECE):
             values[start : start + PIECE] = self._uniform53(min(PIECE, n - start))
         return values
+
+    def below(self, n: int, p: float) -> np.ndarray:
+        """Whether each of n draws of _uniform53 is below p, (n,) bool; compared as the integers they are made of."""
+        if n > PIECE:
+            return np.concatenate([self.below(min(PIECE, n - start), p) for start in range(0, n, PIECE)])
+        words = joined(self.random32(2 * n))
+        words &= LOW_53
+        return words < np.uint64(math.ceil(p * 2.0**53))
 
     def _next_uniform(self) -> float:
         return (self.random64() & (2**53 - 1)) * 2.0**-53
@@ -433,7 +442,7 @@ class Stream:
         dtype = numpy_dtype(dtype or "float32")
         if dtype.kind == "c":
             raise not_implemented("bernoulli_scalar_cpu_", dtype)
-        return (self._uniform53(size(shape)) < p).astype(dtype).reshape(shape)
+        return self.below(size(shape), p).astype(dtype).reshape(shape)
 
     def dropout_mask(self, shape: Shape, p: float, dtype: str | np.dtype = "float32") -> np.ndarray:
         """What every kind of dropout draws: ones where the element is kept, each with probability 1 - p.

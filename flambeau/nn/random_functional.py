@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import random
+from .. import dtypes, random
 from ..namespaces import SPACES
 from ..tensor import Tensor, from_array
 from ..views import title
@@ -19,52 +19,49 @@ from ..views import title
 ALPHA = 1.7580993408473766  # -scale * alpha of selu: what its left end tends to
 
 
-def _check(p: float) -> None:
-    if not 0 <= p <= 1:
-        raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p:g}")
-
-
 def _kept(input: Tensor, p: float, feature: bool) -> np.ndarray:
-    """Ones and zeros in the shape of `input`; in that of its first two dimensions if whole features are dropped."""
-    if not isinstance(input, Tensor):
-        raise TypeError(f"dropout(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
-    shape: tuple = tuple(input.shape)
+    """Whether each element of `input` is kept; with `feature`, whether each of its channels is, (N, C, 1, ...)."""
+    shape = input._node.spec.shape
     if feature:
         if len(shape) < 2:
             raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
         shape = shape[:2] + (1,) * (len(shape) - 2)
-    if not input.is_floating_point():
+    if input._node.spec.dtype.category != dtypes.FLOATING:
         raise RuntimeError(f"result type Float can't be cast to the desired output type {title(input.dtype)}")
-    return random.stream(None).dropout_mask(shape, p, input.dtype.name)
+    return random.default_generator._stream.below(math.prod(shape), 1 - p).reshape(shape)
+
+
+def _idle(input: Any, p: float, train: bool) -> bool:
+    """Whether nothing is to be dropped; raises if the arguments are wrong."""
+    if not 0 <= p <= 1:
+        raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p:g}")
+    if not isinstance(input, Tensor):
+        raise TypeError(f"dropout(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    return p == 0 or not train or input._node.spec.numel == 0
 
 
 def _dropped(input: Any, p: float, train: bool, write: bool, feature: bool = False) -> Tensor:
     """`input` times a mask that is 1 / (1 - p) or 0."""
-    _check(p)
-    if p == 0 or not train or isinstance(input, Tensor) and 0 in input.shape:
+    if _idle(input, p, train):
         return input
     if p == 1:
         return input.mul_(0) if write else input * 0.0
-    mask = _kept(input, p, feature)
-    mask *= (
-        mask.dtype.type(1) / mask.dtype.type(1 - p)
-        if mask.dtype.itemsize > 2
-        else mask.dtype.type(np.float32(1) / np.float32(1 - p))
-    )
-    noise = from_array(mask)
+    kept = _kept(input, p, feature)
+    kind = input._node.spec.dtype.numpy.type
+    scale = 1 / (1 - p) if kind is np.float64 else np.float32(1) / np.float32(1 - p)
+    noise = from_array(kept * kind(scale))
     return input.mul_(noise) if write else input * noise
 
 
 def _alpha_dropped(input: Any, p: float, train: bool, write: bool, feature: bool = False) -> Tensor:
     """`a * x + b` where kept, `a * -ALPHA + b` where dropped, with the a and b that keep mean 0 and variance 1."""
-    _check(p)
-    if p == 0 or not train or isinstance(input, Tensor) and 0 in input.shape:
+    if _idle(input, p, train):
         return input
     if p == 1:
         return input.mul_(0) if write else input * 0.0
-    mask = _kept(input, p, feature)
+    kind = input._node.spec.dtype.numpy.type
+    mask = _kept(input, p, feature).astype(kind)
     a = 1 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p))
-    kind = mask.dtype.type
     shift = from_array((mask + kind(-1)) * kind(ALPHA * a) + kind(ALPHA * a * p))
     noise = from_array(mask * kind(a))
     return input.mul_(noise).add_(shift) if write else input * noise + shift
@@ -133,8 +130,8 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
         warnings.warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired "
             "- input is interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a "
-            "future release to interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain the "
-            "1D channel-wise dropout behavior, please switch to using dropout1d instead.",
+            "future release to interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain "
+            "the 1D channel-wise dropout behavior, please switch to using dropout1d instead.",
             stacklevel=2,
         )
     return _of_channels(input, p, training, inplace, False)
