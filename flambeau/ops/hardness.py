@@ -6,7 +6,7 @@ from .. import dtypes
 from ..graph import Spec
 from ._op import S, T, composite, op
 from ._rules import broadcast, floating, title
-from .activation import no_bool, overwrite, relu_backward
+from .activation import kept, no_bool, overwrite, relu_backward
 from .core import filled
 
 WIDE = S(2, 3, low=-4, high=4)
@@ -41,7 +41,7 @@ def _hardtanh(xp, input: T, min_val=-1.0, max_val=1.0):
 )
 def _inside(xp, input: T, other: T, low=-1.0, high=1.0):
     """`input` where `other` lies between `low` and `high`, else 0."""
-    return input * ((other > low) & (other < high))
+    return kept(xp, input, (other > low) & (other < high))
 
 
 def _check_range(input, min_val, max_val):
@@ -106,7 +106,7 @@ def _hardswish(xp, input: T):
 )
 def _hardswish_backward(xp, input: T, other: T):
     """`input` times the slope of hardswish at `other`."""
-    return input * xp.where(other <= -3, 0, xp.where(other < 3, other / 3 + 0.5, 1)).astype(input.dtype)
+    return kept(xp, input * (other / 3 + 0.5), xp.abs(other) < 3) + kept(xp, input, other >= 3)
 
 
 @composite("nn.functional", cases=[(WIDE,)])
@@ -137,7 +137,7 @@ def hardshrink(xp, input: T, lambd=0.5):
 )
 def _outside(xp, input: T, other: T, lambd=0.5):
     """`input` where |other| is above `lambd`, else 0."""
-    return input * (xp.abs(other) > lambd)
+    return kept(xp, input, xp.abs(other) > lambd)
 
 
 @op(
@@ -197,7 +197,7 @@ def _threshold(xp, input: T, threshold=0.0, value=0.0):
 )
 def _above(xp, input: T, other: T, threshold=0.0):
     """`input` where `other` is above `threshold`, else 0."""
-    return input * (other > threshold)
+    return kept(xp, input, other > threshold)
 
 
 @composite("torch nn.functional", cases=[(WIDE, 1.5, 2.0)])
