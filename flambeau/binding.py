@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import operator
 import types
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from . import dtypes
 from .backends import numpy as backend
 from .device import device
 from .dtypes import dtype
@@ -205,9 +207,14 @@ def source_of(op: Op) -> tuple[str, dict[str, Any]]:
             keys.append(p.name)
     arguments = "(" + "".join(p.name + ", " for p in op.parameters) + ")"
     body = []
+    renaming = any(p.name in RENAMED.values() for p in op.parameters)
     if "out" in op.api:
         heads += ["out=None"] if "*" in heads else ["*", "out=None"]
         body.append(f" if out is not None: return into(_op, {arguments}, out)")
+    if renaming and not any(p.name in RENAMED for p in op.parameters):
+        heads.append("**_words")
+        names["renamed"] = renamed
+        body.insert(0, f" if _words: return renamed(_op, _function, _words, dict(zip({tuple(p.name for p in op.parameters)}, {arguments})))")
     if op.checks or op.eager or not inputs or any(p.sequence for p in op.parameters):
         body.append(f" return call(_op, {arguments})")
     else:
@@ -223,6 +230,39 @@ def source_of(op: Op) -> tuple[str, dict[str, Any]]:
                  " engine.load = load = engine.load + kind.weight", " if load > engine.bound: engine.flush('bound')",
                  f" return make_view(t, {op.parameters[0].name}, _op, {rest})" if op.view else " return t"]
     return "\n".join([f"def {op.name}({', '.join(heads)}):", *body]), names
+
+
+RENAMED = {"axis": "dim", "keepdims": "keepdim"}         # NumPy's names, which PyTorch takes too
+
+
+def renamed(op: Op, function: Callable, words: dict[str, Any], given: dict[str, Any]) -> Any:
+    """A call with NumPy's names for parameters."""
+    for word, value in words.items():
+        if RENAMED.get(word) not in given:
+            raise TypeError(f"{op.name}() got an unexpected keyword argument '{word}'")
+        given[RENAMED[word]] = value
+    return function(**given)
+
+
+def guarded(composite: Composite) -> Callable:
+    """The function of a composite: takes NumPy's names, and says what is wrong when its first argument is no tensor."""
+    function = composite.function
+    first = next(iter(function.__code__.co_varnames), "input")  # type: ignore[attr-defined]
+
+    @functools.wraps(function)
+    def call_it(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except TypeError:
+            words = [w for w in RENAMED if w in kwargs]
+            if not words:
+                raise
+            return function(*args, **{RENAMED.get(k, k): v for k, v in kwargs.items()})
+        except AttributeError:
+            if not args or isinstance(args[0], (Tensor, Node, tuple, list)):
+                raise
+            raise TypeError(f"{composite.name}(): argument '{first}' (position 1) must be Tensor, not {type_name(args[0])}") from None
+    return call_it
 
 
 def store(op: Op, fast: dict, args: tuple) -> Any:
@@ -305,13 +345,26 @@ def in_place(op: Op | Composite) -> Callable:
 
 def with_out(composite: Composite) -> Callable:
     """A composite with the `out=` form."""
+    plain_form = guarded(composite)
+
     def function(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         if out is not None:
             return into(composite, args, out, kwargs)
-        return composite.function(*args, **kwargs)
+        return plain_form(*args, **kwargs)
     function.__name__ = function.__qualname__ = composite.name
     function.__doc__, function.__module__ = composite.__doc__, "torch"
     return function
+
+
+def forget() -> None:
+    """Drops what was worked out about arguments: the default dtype has changed."""
+    for op in registry.values():
+        if isinstance(op, Op):
+            op.kinds.clear()
+            op.public.__globals__.get("fast", {}).clear()  # type: ignore[union-attr]
+
+
+dtypes.on_change.append(forget)
 
 
 def install(spaces: dict[str, dict[str, Any]]) -> None:
@@ -321,7 +374,7 @@ def install(spaces: dict[str, dict[str, Any]]) -> None:
             op.public = public(op)
             function: Any = op.public
         else:
-            function = with_out(op) if "out" in op.api else op.function
+            function = with_out(op) if "out" in op.api else guarded(op)
         names = [name, *(a for a in op.alias if "." not in a)]
         for token in op.api:
             if token == "method":

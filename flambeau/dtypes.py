@@ -1,6 +1,8 @@
 """Data types: PyTorch's names over NumPy's, and the rules that promote them."""
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import ml_dtypes
 import numpy as np
 
@@ -67,6 +69,7 @@ ALIASES = {"half": float16, "float": float32, "double": float64, "cfloat": compl
 _MIXED = {frozenset({uint8, int8}): int16, frozenset({float16, bfloat16}): float32}
 _OF_SCALAR = {bool: BOOL, int: INTEGER, float: FLOATING, complex: COMPLEX}
 _default = float32
+on_change: list[Callable[[], None]] = []          # called when the default changes: what was worked out with it is out of date
 
 
 def default_dtype() -> dtype:
@@ -80,6 +83,8 @@ def set_default(new: dtype) -> None:
     if not isinstance(new, dtype) or new.category != FLOATING:
         raise TypeError(f"only floating-point types are supported as the default type, but got {new}")
     _default = new
+    for forget in on_change:
+        forget()
 
 
 def of_category(category: int) -> dtype:

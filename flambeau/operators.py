@@ -40,6 +40,14 @@ def _reversed(name: str, left: Any, right: Any) -> Any:
     return binding.call(op, op.bind(left, right), strict=False) if hasattr(op, "bind") else op(left, right)
 
 
+COMMUTING = ("__radd__", "__rmul__", "__rand__", "__ror__", "__rxor__")
+
+
+def _divided(self: Tensor, other: Any) -> Any:
+    """`other / self` for a number: as PyTorch has it, the reciprocal times the number."""
+    return self.reciprocal() * other  # type: ignore[attr-defined]
+
+
 def install_operators() -> None:
     """Gives tensors Python's operators, in-place ones included."""
     unary = {"__neg__", "__invert__", "__abs__"}
@@ -52,7 +60,10 @@ def install_operators() -> None:
             setattr(Tensor, inplace, getattr(Tensor, name + "_"))
     for special, name in REVERSED.items():
         if name in registry:
-            setattr(Tensor, special, lambda self, other, name=name: _reversed(name, other, self))
+            setattr(Tensor, special, _operator(name) if special in COMMUTING else
+                    lambda self, other, name=name: _reversed(name, other, self))
+    Tensor.__rsub__ = _operator("rsub")  # type: ignore[attr-defined]
+    Tensor.__rtruediv__ = _divided  # type: ignore[attr-defined]
     for special, name in (("__eq__", "eq"), ("__ne__", "ne")):
         if name in registry:
             setattr(Tensor, special, _comparison(name))

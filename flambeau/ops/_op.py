@@ -13,6 +13,7 @@ from ..graph import _BOUND, Const, Kind, Node, Seq, Spec, mode, spec
 
 registry: dict[str, Op | Composite] = {}
 T = Ts = Any           # annotations of parameters: an operand, a sequence of operands
+_NUMBERED = ("Pow1", "Clamp1", "Rsub1", "Mul1")        # `shown=` of the second form of an operation
 NUMBERS = (bool, int, float, complex)
 _LIFTED = frozenset(NUMBERS)
 
@@ -138,7 +139,8 @@ class Op:
     def backward_name(self, kind: Kind) -> str:
         """What PyTorch calls this node in `grad_fn`."""
         shown = self.shown(kind) if callable(self.shown) else self.shown
-        return (shown or "".join(part[:1].upper() + part[1:] for part in self.name.split("_"))) + "Backward0"
+        shown = shown or "".join(part[:1].upper() + part[1:] for part in self.name.split("_"))
+        return f"{shown[:-1]}Backward{shown[-1]}" if shown in _NUMBERED else shown + "Backward0"
 
     # ---- recording
 

@@ -66,7 +66,7 @@ def sub(xp, input: T, other: T, *, alpha=1):
     return input - (other if type(alpha) is int and alpha == 1 else _multiple(xp, alpha, other, input))
 
 
-@op(_subtracted, promote="input other", api="torch",
+@op(_subtracted, promote="input other", api="torch", shown="Rsub1",
     grad=dict(other=lambda g: g, input=lambda g, alpha: g * conj(-alpha)))
 def rsub(xp, input: T, other: T, *, alpha=1):
     """`other - alpha * input`, broadcast to a common shape."""
