@@ -28,7 +28,7 @@ def _measured(x1: Spec, x2: Spec, p, compute_mode) -> Spec:
         raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}")
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
-    if compute_mode not in MODES and compute_mode not in (0, 1, 2):
+    if compute_mode not in MODES:
         raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
     shape = (*broadcast_shapes(x1.shape[:-2], x2.shape[:-2]), x1.shape[-2], x2.shape[-2])
     if x1.dtype is not x2.dtype:
@@ -66,15 +66,26 @@ def _to_first(g, x1, x2, out, p):
     return _weighed(g, x1, x2, out, p).sum(-2)
 
 
-@op(_measured, api="", static="p", shown="Cdist",
-    grad=dict(x1=lambda g, x1, x2, out, p: _to_first(g, x1, x2, out, p),
-              x2=lambda g, x1, x2, out, p: _to_first(g.mT, x2, x1, out.mT, p)),
-    cases=[(S(4, 3), S(5, 3), 2.0, None), (S(4, 3), S(5, 3), 1.0, None), (S(2, 4, 3), S(5, 3), 3.0, None)])
+@op(
+    _measured,
+    api="",
+    static="p",
+    shown="Cdist",
+    grad=dict(
+        x1=lambda g, x1, x2, out, p: _to_first(g, x1, x2, out, p),
+        x2=lambda g, x1, x2, out, p: _to_first(g.mT, x2, x1, out.mT, p),
+    ),
+    cases=[
+        (S(4, 3), S(5, 3), 2.0, "use_mm_for_euclid_dist"),
+        (S(4, 3), S(5, 3), 1.0, "donot_use_mm_for_euclid_dist"),
+        (S(2, 4, 3), S(5, 3), 3.0, "donot_use_mm_for_euclid_dist"),
+    ],
+)
 def _cdist(xp, x1: T, x2: T, p, compute_mode):
     """The `p`-norm distance of every row of `x1` to every row of `x2`."""
     if not x1.shape[-1]:
         return xp.zeros((*broadcast_shapes(x1.shape[:-2], x2.shape[:-2]), x1.shape[-2], x2.shape[-2]), dtype=x1.dtype)
-    product = MODES.get(compute_mode, {0: None, 1: True, 2: False}.get(compute_mode))
+    product = MODES[compute_mode]
     if p == 2 and (product or product is None and max(x1.shape[-2], x2.shape[-2]) > 25):
         squares = xp.sum(x1 * x1, axis=-1)[..., :, None] + xp.sum(x2 * x2, axis=-1)[..., None, :]
         return xp.sqrt(xp.maximum(squares - 2 * xp.matmul(x1, xp.swapaxes(x2, -1, -2)), 0))
@@ -96,13 +107,8 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     With p 2 and more than 25 rows the distances come from a matrix product, unless `compute_mode` is
     "donot_use_mm_for_euclid_dist".
     """
-    if (
-        not isinstance(compute_mode, str)
-        and compute_mode is not None
-        or isinstance(compute_mode, str)
-        and compute_mode not in MODES
-    ):
-        raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
+    if compute_mode is None:
+        compute_mode = "use_mm_for_euclid_dist_if_necessary"
     return _cdist(x1, x2, float(p), compute_mode)
 
 

@@ -204,8 +204,8 @@ def _conj(x):
 
 # ---- one dimension
 
-@composite("fft out", cases=[(S(5),), (S(5, 3), 4, 0, "ortho")])
-def fft(input, n=None, dim=-1, norm=None):
+@composite("out", alias="fft.fft", cases=[(S(5),), (S(5, 3), 4, 0, "ortho")])
+def _fft(input, n=None, dim=-1, norm=None):
     """X_k = sum_j x_j exp(-2 pi i j k / n) along `dim`, which is cut or filled up with zeros to `n`.
 
     `norm`: "forward" divides by n, "ortho" by its root, "backward" (or None) leaves the division to the inverse.

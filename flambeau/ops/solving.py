@@ -12,7 +12,7 @@ from .complex import imag
 from .elementwise import conj
 from .products import eye_like
 
-_SQUARE = [(S(3, 3),), (S(2, 3, 3),)]
+_SQUARE = [(S(3, 3, low=-2, high=2),), (S(2, 3, 3, low=-2, high=2),)]
 
 
 def h(x):
@@ -37,7 +37,7 @@ def _inverted(A: Spec, caller, check_errors) -> tuple:
     api="",
     checks=True,
     shown="LinalgInvEx",
-    cases=[(S(3, 3), "linalg.inv", True), (S(2, 3, 3), "linalg.inv", True)],
+    cases=[(S(3, 3), "linalg.inv", True), (S(2, 3, 3, low=-2, high=2), "linalg.inv", True)],
     grad=lambda g, out: None if g[0] is None else -(h(out[0]) @ g[0] @ h(out[0])),
 )
 def _inv_ex(xp, A: T, caller, check_errors):
@@ -248,7 +248,9 @@ def _solve(name: str, A: Any, B: Any, left: bool, check_errors: bool) -> tuple:
 
 
 @composite(
-    "out", alias="linalg.solve", cases=[(S(3, 3), S(3)), (S(2, 3, 3), S(2, 3)), (S(3, 3), S(2, 3), {"left": False})]
+    "out",
+    alias="linalg.solve",
+    cases=[(S(3, 3), S(3)), (S(2, 3, 3, low=-2, high=2), S(2, 3)), (S(3, 3), S(2, 3), {"left": False})],
 )
 def _linalg_solve(A, B, *, left=True):
     """X with A @ X = B (X @ A = B if not `left`): A (*, N, N), B (*, N, K) or (*, N).
