@@ -29,7 +29,10 @@ def legacy(size_average: bool | None, reduce: bool | None, reduction: str) -> st
 
 def size_of(operand: Any) -> tuple[int, ...]:
     """The shape of a tensor or node as a plain tuple, which compares quickest."""
-    return getattr(operand, "_node", operand).shape
+    try:
+        return getattr(operand, "_node", operand).shape
+    except AttributeError:
+        raise AttributeError(f"'{type(operand).__name__}' object has no attribute 'size'") from None
 
 
 def warn_sizes(input: Any, target: Any) -> None:

@@ -48,6 +48,10 @@ def _attended(tensors: tuple) -> tuple[Spec, Spec]:
     if width != key.shape[-1]:
         raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{width} and {key.shape[-1]}x{places})")
     batch = _batches(tensors)
+    if value.shape[-2] != places and not batch:
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{places} and {value.shape[-2]}x{value.shape[-1]})"
+        )
     if value.shape[-2] != places:
         count = math.prod(batch)
         raise RuntimeError(
@@ -60,7 +64,7 @@ def _attended(tensors: tuple) -> tuple[Spec, Spec]:
             f"output with shape {list(scores)} doesn't match the broadcast shape "
             f"{list(broadcast_shapes(scores, mask.shape))}"
         )
-    wide = dtypes.float32 if query.dtype.half else query.dtype      # the gradient needs the weights unrounded
+    wide = dtypes.float32 if query.dtype.half else query.dtype  # the gradient needs the weights unrounded
     return query.like((*batch, rows, value.shape[-1])), query.like(scores, wide)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from .. import dtypes
 from ..graph import Kind, Spec
 from ._losses import check_reduction, legacy, shared_out, size_of, total
-from ._op import S, T, composite, op
+from ._op import NUMBERS, S, T, composite, op
 from ._rules import broadcast_shapes, need_floating, title
 from .activation import _log_softmax, _softmax, _softmax_backward
 from .core import filled
@@ -465,6 +465,13 @@ def cross_entropy(
         reduction = legacy(size_average, reduce, reduction)
     if label_smoothing and not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    for place, operand in enumerate((input, target)):
+        if isinstance(operand, NUMBERS):
+            name = ("input", "target")[place]
+            raise TypeError(
+                f"cross_entropy_loss(): argument '{name}' (position {place + 1}) must be Tensor, "
+                f"not {type(operand).__name__}"
+            )
     shape = size_of(input)
     if shape != size_of(target):
         return _cross_entropy(input, target, weight, reduction, ignore_index, label_smoothing, len(shape) > 2)

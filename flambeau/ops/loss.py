@@ -220,12 +220,14 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
 
 
 def _kl_spec(input: Spec, target: Spec, reduction: str) -> Spec:
-    for s in (input, target):
-        if s.is_complex:
-            raise RuntimeError("kl_div: Complex inputs not supported.")
-        if s.dtype.category < dtypes.FLOATING:
-            raise RuntimeError("kl_div: Integral inputs not supported.")
     return reduced_spec(broadcast(input, target), reduction)
+
+
+def _need_real(operand: Any) -> None:
+    """Raises PyTorch's error unless `operand` of kl_div holds floats."""
+    if operand.dtype.category != dtypes.FLOATING:
+        kind = "Complex" if operand.dtype.is_complex else "Integral"
+        raise RuntimeError(f"kl_div: {kind} inputs not supported.")
 
 
 def _kl_to_input(g, input_spec, target, reduction, log_target):
@@ -271,6 +273,8 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
             "behave the same as 'batchmean' in the next major release.",
             stacklevel=2,
         )
+    _need_real(input)
+    _need_real(target)
     if reduction == "batchmean":
         summed = _kl_div(input, target, "sum", log_target)
         return summed / input.shape[0] if input.ndim else summed
