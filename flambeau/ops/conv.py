@@ -232,7 +232,7 @@ FORMS: dict[str, Any] = {"api": "torch nn.functional", "shown": "Convolution"}
     **FORMS,
     grad=CONVOLUTION,
     cases=[(S(2, 4, 9), S(6, 2, 3), S(6), 2, 1, 2, 2), (S(4, 9), S(6, 4, 2), None, 1, "same")],
-    wrong=[((S(5), S(6, 3, 3)), RuntimeError, "Expected 2D \\(unbatched\\) or 3D \\(batched\\) input to conv1d")],
+    wrong=[((S(5), S(6, 3, 3)), RuntimeError, "Expected 2D (unbatched) or 3D (batched) input to conv1d")],
 )
 def conv1d(xp, input: T, weight: T, bias: T = None, stride=1, padding=0, dilation=1, groups=1):
     """Cross-correlation of signals with filters: (N, C, L) or (C, L), (O, C / groups, K) -> (N, O, L'). See conv2d."""
