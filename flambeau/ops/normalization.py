@@ -53,7 +53,7 @@ def _plus(xp: Any, x: Any, y: Any) -> Any:
 
 def _inverse(xp: Any, statistics: Any, eps: Any) -> Any:
     """1 / standard deviation."""
-    return 1 / xp.sqrt(statistics[1] + statistics.dtype.type(eps))
+    return 1 / xp.sqrt(statistics[1] + eps)
 
 
 def _wide(dtype: dtypes.dtype) -> dtypes.dtype:
@@ -446,7 +446,7 @@ def _fixed(input: Spec, running_mean: Spec, running_var: Spec, weight: Spec | No
 )
 def _batch_norm_fixed(xp, input: T, running_mean: T, running_var: T, weight: T = None, bias: T = None, eps=1e-5):
     """(input - running_mean) / sqrt(running_var + eps) * weight + bias, by channel."""
-    scale = 1 / xp.sqrt(running_var + running_var.dtype.type(eps))
+    scale = 1 / xp.sqrt(running_var + eps)
     scale = scale if weight is None else scale * weight
     shift = -running_mean * scale if bias is None else bias - running_mean * scale
     return _plus(xp, input * _spread(scale, input.ndim, True), _spread(shift, input.ndim, True))
