@@ -9,6 +9,7 @@ from ._lapack import LinAlgError, check_alike, check_matrix, check_square, faile
 from ._op import S, T, composite, op
 from ._rules import broadcast_shapes, title
 from .core import filled
+from .decompositions import _qr, _svd
 from .joining import cat
 from .matrix_norms import _linalg_pinv
 from .products import eye_like
@@ -371,3 +372,41 @@ def _linalg_lstsq(A, B, rcond=None, *, driver=None):
     return return_named(
         "linalg_lstsq", "solution residuals rank singular_values", (X, residuals, rank, values.detach())
     )
+
+
+# ---- low-rank factors by random projection
+
+def _basis(A, q: int, niter: int):
+    """Orthonormal columns that nearly span the range of A (Halko, Martinsson and Tropp, 2011, algorithm 4.4)."""
+    from ..random import randn  # random numbers are a layer above the operations
+    Q = _qr(A @ randn(A.shape[-1], q, dtype=A.dtype), "reduced")[0]
+    for _ in range(niter):
+        Q = _qr(h(A) @ Q, "reduced")[0]
+        Q = _qr(A @ Q, "reduced")[0]
+    return Q
+
+
+@composite("torch")
+def svd_lowrank(A, q=6, niter=2, M=None):
+    """U, S, V of about the first `q` singular values of A (of A - M): (*, M, N) -> (*, M, q), (*, q), (*, N, q)."""
+    if M is not None:
+        A = A - M
+    wide = A.shape[-2] < A.shape[-1]
+    A = h(A) if wide else A
+    Q = _basis(A, 6 if q is None else q, niter)
+    U, values, Vh = _svd(h(Q) @ A, False)
+    U, V = Q @ U, h(Vh)
+    return (V, values, U) if wide else (U, values, V)
+
+
+@composite("torch")
+def pca_lowrank(A, q=None, center=True, niter=2):
+    """The first `q` principal components of the rows of A: U, S, V as svd_lowrank, their mean taken off if `center`."""
+    most = min(A.shape[-2:])
+    if q is None:
+        q = min(6, most)
+    elif not 0 <= q <= most:
+        raise ValueError(f"q(={q}) must be non-negative integer and not greater than min(m, n)={most}")
+    if niter < 0:
+        raise ValueError(f"niter(={niter}) must be non-negative integer")
+    return svd_lowrank(A - A.mean(-2, True) if center else A, q, niter)
