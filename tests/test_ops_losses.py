@@ -170,3 +170,24 @@ def test_softmax_without_a_dimension_is_warned_of():
     with pytest.warns(UserWarning, match="Implicit dimension choice for softmax has been deprecated"):
         out = F.softmax(torch.zeros(2, 4))
     assert out.tolist() == [[0.25] * 4] * 2
+
+
+def test_ctc_gradient_through_log_softmax_is_a_derivative():
+    rng = np.random.default_rng(4)
+    logits, direction = rng.normal(size=(5, 2, 3)), rng.normal(size=(5, 2, 3))
+
+    def loss(values, **grad):
+        x = torch.tensor(values, **grad)
+        targets = torch.tensor([[1, 2], [2, 0]])
+        return x, F.ctc_loss(F.log_softmax(x, -1), targets, torch.tensor([5, 4]), torch.tensor([2, 1]))
+
+    x, out = loss(logits, requires_grad=True)
+    out.backward()
+    ends = [loss(logits + sign * 1e-5 * direction)[1].item() for sign in (1, -1)]
+    assert (x.grad.numpy() * direction).sum() == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-6)
+
+
+def test_a_weight_that_cannot_be_differentiated_is_refused():
+    weight = torch.ones(3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="not differentiable with respect to argument 'weight'"):
+        F.cross_entropy(torch.zeros(2, 3), torch.tensor([0, 1]), weight)

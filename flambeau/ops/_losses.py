@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from ..graph import Spec
+from ..graph import Spec, mode
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -72,6 +72,15 @@ def shared_out(g: Any, numel: int, reduction: str) -> Any:
 def gathered(values: Any, reduction: str) -> Any:
     """What the gradient of `shared_out` with respect to `g` is: the values, or their sum."""
     return values if reduction == "none" else values.sum()
+
+
+def refuse_weight(function: str, weight: Any, name: str = "weight") -> None:
+    """Raises PyTorch's error for class weights that are to be differentiated: no formula is there for them."""
+    if weight is not None and weight.requires_grad and mode.grad:
+        raise RuntimeError(
+            f"The function '{function}' is not differentiable with respect to argument '{name}'. This input "
+            "cannot have requires_grad True."
+        )
 
 
 def finish(values: Any, reduction: str) -> Any:

@@ -72,7 +72,7 @@ def _functional_relu(input, inplace=False):
     return input.relu_() if inplace else relu(input)
 
 
-@composite("torch nn.functional", cases=[(S(2, 3, low=-1, high=1),)])
+@composite("torch nn.functional")
 def relu_(input):
     """max(x, 0), written to `input`."""
     return input.relu_()
@@ -111,7 +111,7 @@ def leaky_relu(input, negative_slope=0.01, inplace=False):
     return overwrite(input, _leaky_relu, negative_slope) if inplace else _leaky_relu(input, negative_slope)
 
 
-@composite("nn.functional", cases=[(S(2, 3, low=-1, high=1), 0.2)])
+@composite("nn.functional")
 def leaky_relu_(input, negative_slope=0.01):
     """x above zero, `negative_slope * x` below, written to `input`."""
     return overwrite(input, _leaky_relu, negative_slope)
@@ -452,7 +452,7 @@ def elu(input, alpha=1.0, inplace=False):
     return overwrite(input, _elu, alpha) if inplace else _elu(input, alpha)
 
 
-@composite("nn.functional", cases=[(S(2, 3, low=-1, high=1), 0.5)])
+@composite("nn.functional")
 def elu_(input, alpha=1.0):
     """x above zero, `alpha * (exp(x) - 1)` below, written to `input`."""
     return overwrite(input, _elu, alpha)
@@ -464,7 +464,7 @@ def selu(input, inplace=False):
     return overwrite(input, _elu, *_SELU) if inplace else _elu(input, *_SELU)
 
 
-@composite("torch nn.functional", cases=[(S(2, 3, low=-1, high=1),)])
+@composite("torch nn.functional")
 def selu_(input):
     """As selu, written to `input`."""
     return overwrite(input, _elu, *_SELU)
@@ -482,7 +482,7 @@ def celu(input, alpha=1.0, inplace=False):
     return overwrite(input, _celu, alpha) if inplace else _celu(input, alpha)
 
 
-@composite("torch nn.functional", cases=[(S(2, 3, low=-1, high=1), 0.5)])
+@composite("torch nn.functional")
 def celu_(input, alpha=1.0):
     """As celu, written to `input`."""
     return overwrite(input, _celu, alpha)

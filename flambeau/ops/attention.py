@@ -104,7 +104,6 @@ def _gradients(g, out, tensors, scale):
     _attended,
     api="",
     shown=_shown,
-    names="output weights",
     grad=dict(tensors=_gradients),
     cases=[
         ((*EXAMPLE, None), 0.5, True),
@@ -164,7 +163,6 @@ def _second(g, tensors, scale, masked):
 @op(
     _back,
     api="",
-    names="query key value mask",
     grad=dict(tensors=_second),
     cases=[
         ((S(2, 4, 3), *EXAMPLE, S(2, 4, 5), None), 0.5),

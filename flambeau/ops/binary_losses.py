@@ -6,7 +6,17 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
-from ._losses import check_reduction, finish, gathered, legacy, reduced, reduced_spec, shared_out, size_of
+from ._losses import (
+    check_reduction,
+    finish,
+    gathered,
+    legacy,
+    reduced,
+    reduced_spec,
+    refuse_weight,
+    shared_out,
+    size_of,
+)
 from ._op import S, T, composite, op
 from ._rules import broadcast, broadcast_shapes, need_floating, title
 from .activation import sigmoid
@@ -23,6 +33,7 @@ def _bce_spec(input: Spec, target: Spec, weight: Spec | None, reduction: str) ->
     check_reduction(reduction)
     if target.dtype is not input.dtype:
         raise RuntimeError(f"Found dtype {title(target.dtype)} but expected {title(input.dtype)}")
+    refuse_weight("binary_cross_entropy", weight)
     need_floating("binary_cross_entropy", input)
     if weight is not None and (weight.ndim > input.ndim or broadcast_shapes(input.shape, weight.shape) != input.shape):
         raise RuntimeError(
@@ -43,7 +54,7 @@ def _bce_to_target(g, input, weight, reduction):
     api="",
     checks=True,
     shown="BinaryCrossEntropy",
-    cases=[(*PAIR, S(3), "mean"), (*PAIR, None, "none")],
+    cases=[(*PAIR, None, "mean"), (*PAIR, None, "none")],
     grad=dict(
         input=lambda g, input, target, weight, reduction: _bce_backward(g, input, target, weight, reduction),
         target=_bce_to_target,
@@ -75,7 +86,7 @@ def _bce_second(g, input, other, target, weight, reduction):
 @op(
     lambda input, other: other.like(),
     api="",
-    cases=[(S(), *PAIR, S(3), "mean"), (*PAIR, S(2, 3), None, "none")],
+    cases=[(S(), *PAIR, None, "mean"), (*PAIR, S(2, 3), None, "none")],
     grad=dict(
         input=_bce_to_g,
         other=_bce_second,
@@ -121,6 +132,8 @@ def _logits_spec(input: Spec, target: Spec, weight: Spec | None, pos_weight: Spe
             f"Target size (torch.Size({list(target.shape)})) must be the same as input size "
             f"(torch.Size({list(input.shape)}))"
         )
+    refuse_weight("binary_cross_entropy_with_logits", weight)
+    refuse_weight("binary_cross_entropy_with_logits", pos_weight, "pos_weight")
     need_floating("log_sigmoid_cpu", input)
     if target.dtype.category < dtypes.FLOATING:
         raise RuntimeError(f"result type Float can't be cast to the desired output type {title(target.dtype)}")
@@ -148,29 +161,16 @@ def _logits_to_target(g, input, target, weight, pos_weight, reduction):
     return g * (slope if weight is None else slope * weight)
 
 
-def _logits_to_weight(g, input, target, weight, pos_weight, reduction):
-    g = shared_out(g, _elements(input, target, weight, pos_weight), reduction)
-    return g * _bce_logits(input, target, None, pos_weight, "none")
-
-
-def _logits_to_pos_weight(g, input, target, weight, pos_weight, reduction):
-    g = shared_out(g, _elements(input, target, weight, pos_weight), reduction)
-    slope = target * softplus(-input)
-    return g * (slope if weight is None else slope * weight)
-
-
 @op(
     _logits_spec,
     api="",
     shown="BinaryCrossEntropyWithLogits",
-    cases=[(*PAIR, S(3), S(3), "mean"), (*PAIR, None, None, "none")],
+    cases=[(*PAIR, None, None, "mean"), (*PAIR, None, None, "none")],
     grad=dict(
         input=lambda g, input, target, weight, pos_weight, reduction: _logits_backward(
             g, input, target, weight, pos_weight, reduction
         ),
         target=_logits_to_target,
-        weight=_logits_to_weight,
-        pos_weight=_logits_to_pos_weight,
     ),
 )
 def _bce_logits(xp, input: T, target: T, weight: T = None, pos_weight: T = None, reduction="mean"):
@@ -215,7 +215,7 @@ def _backward_shape(input: Spec, other: Spec, target: Spec, weight: Spec | None,
 @op(
     _backward_shape,
     api="",
-    cases=[(S(), *PAIR, S(3), S(3), "mean"), (*PAIR, S(2, 3), None, None, "none")],
+    cases=[(S(), *PAIR, None, None, "mean"), (*PAIR, S(2, 3), None, None, "none")],
     grad=dict(input=_logits_to_g, other=_logits_second, target=_logits_mixed),
 )
 def _logits_backward(xp, input: T, other: T, target: T, weight: T = None, pos_weight: T = None, reduction="mean"):
@@ -231,7 +231,7 @@ def _logits_backward(xp, input: T, other: T, target: T, weight: T = None, pos_we
     return (slope * share).astype(target.dtype, copy=False)
 
 
-@composite("nn.functional", cases=[PAIR, (*PAIR, {"pos_weight": S(3)})])
+@composite("nn.functional", cases=[PAIR])
 def binary_cross_entropy_with_logits(
     input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None
 ):

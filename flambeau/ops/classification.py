@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Kind, Spec
-from ._losses import check_reduction, legacy, shared_out, size_of, total
+from ._losses import check_reduction, legacy, refuse_weight, shared_out, size_of, total
 from ._op import NUMBERS, S, T, composite, op
 from ._rules import broadcast_shapes, need_floating, title
 from .activation import _log_softmax, _softmax, _softmax_backward
@@ -39,6 +39,7 @@ def check_target(input: Spec, target: Spec, weight: Spec | None, kernel: str) ->
     if target.dtype not in (dtypes.int64, dtypes.uint8):
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {title(target.dtype)}")
     if weight is not None:
+        refuse_weight("nll_loss_forward", weight)
         classes = a[1] if len(a) > 1 else a[0]
         if weight.shape != (classes,):
             raise RuntimeError(
@@ -216,7 +217,7 @@ def _along_classes(xp: Any, weight: Any, x: Any) -> Any:
     shown=_smoothed,
     static="label_smoothing",
     cases=[
-        (S(4, 3), S(4, dtype="int64"), S(3), "mean", 1, 0.1, False),
+        (S(4, 3), S(4, dtype="int64"), None, "mean", 1, 0.1, False),
         (S(2, 3, 5), S(2, 5, dtype="int64"), None, "none", -100, 0.0, True),
     ],
     grad=dict(
@@ -272,7 +273,7 @@ def _cross_backward_spec(input: Spec, other: Spec) -> Spec:
     static="label_smoothing",
     grad=dict(input=_cross_to_g, other=_cross_second),
     cases=[
-        (S(), S(4, 3), S(4, dtype="int64"), S(3), "mean", 1, 0.1),
+        (S(), S(4, 3), S(4, dtype="int64"), None, "mean", 1, 0.1),
         (S(2, 5), S(2, 3, 5), S(2, 5, dtype="int64"), None, "none"),
     ],
 )
@@ -330,7 +331,7 @@ def _scale_to_g(g, input, target, weight, size, reduction, ignore_index, label_s
     checks=True,
     static="label_smoothing",
     grad=_scale_to_g,
-    cases=[(S(), S(4, dtype="int64"), S(3), (4, 3), "mean", 1, 0.1)],
+    cases=[(S(), S(4, dtype="int64"), None, (4, 3), "mean", 1, 0.1)],
 )
 def _cross_scale(
     xp, input: T, target: T, weight: T = None, size=(), reduction="mean", ignore_index=-100, label_smoothing=0.0

@@ -40,7 +40,7 @@ def in_range(xp: Any, indices: Any, rows: int) -> None:
     _looked_up,
     api="torch",
     checks=True,
-    cases=[(ROWS, WHICH), (ROWS, WHICH, 1)],
+    cases=[(ROWS, WHICH)],
     grad=dict(
         weight=lambda g, weight_spec, indices, padding_idx, scale_grad_by_freq: _scattered_rows(
             g, indices, weight_spec.shape[0], padding_idx, scale_grad_by_freq
@@ -156,7 +156,7 @@ def padding_row(padding_idx: int | None, rows: int) -> int:
     return padding_idx % rows
 
 
-@composite("", alias="nn.functional.embedding", cases=[(WHICH, ROWS), (WHICH, ROWS, 1)])
+@composite("", alias="nn.functional.embedding", cases=[(WHICH, ROWS)])
 def _functional_embedding(
     input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False
 ):

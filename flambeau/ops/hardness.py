@@ -62,7 +62,7 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     return overwrite(input, _hardtanh, min_val, max_val) if inplace else _hardtanh(input, min_val, max_val)
 
 
-@composite("nn.functional", cases=[(WIDE,)])
+@composite("nn.functional")
 def hardtanh_(input, min_val=-1.0, max_val=1.0):
     """As hardtanh, written to `input`."""
     return hardtanh(input, min_val, max_val, True)
@@ -206,7 +206,7 @@ def threshold(input, threshold, value, inplace=False):
     return overwrite(input, _threshold, threshold, value) if inplace else _threshold(input, threshold, value)
 
 
-@composite("torch nn.functional", cases=[(WIDE, 1.5, 2.0)])
+@composite("torch nn.functional")
 def threshold_(input, threshold, value):
     """As threshold, written to `input`."""
     return overwrite(input, _threshold, threshold, value)
