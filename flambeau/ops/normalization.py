@@ -395,7 +395,9 @@ def _batch_norm(input, weight, bias, running_mean, running_var, training, moment
         return _batch_norm_fixed(input, running_mean, running_var, weight, bias, eps)
     view = (shape[0], channels, math.prod(shape[2:]))
     statistics = _statistics(input, view, True)
-    _follow(running_mean, running_var, statistics, momentum, view[0] * view[2])
+    count = view[0] * view[2]
+    if count:                                           # an empty batch changes nothing
+        _follow(running_mean, running_var, statistics, momentum, count)
     return _normalize(input, statistics, view, True, weight, bias, eps, True, "NativeBatchNorm")
 
 
@@ -415,6 +417,10 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     """
     if training and input.shape[0] * math.prod(input.shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+    if training and eps <= 0.0:
+        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    if eps < 0.0:
+        raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
 
 
