@@ -311,6 +311,12 @@ def test_lazy_layer_becomes_what_its_input_says(make, shape, text):
     close(fresh(fb.ones(*shape)), values(layer(fb.ones(*shape))))
 
 
+def test_lazy_layer_is_converted_before_it_has_shapes():
+    layer = nn.LazyBatchNorm1d().double()
+    layer(fb.randn(3, 2, dtype=fb.float64))
+    assert {t.dtype for t in layer.state_dict().values()} == {fb.float64, fb.int64}
+
+
 def test_lazy_model_is_deep_copied_before_it_has_shapes():
     model = copy.deepcopy(nn.Sequential(nn.LazyLinear(3), nn.ReLU(), nn.LazyLinear(1)))
     assert tuple(model(fb.ones(2, 7)).shape) == (2, 1) and type(model[0]) is nn.Linear
@@ -426,6 +432,23 @@ def test_module_paths_of_torch():
     finally:
         handle.remove()
     assert seen == ["ReLU"]
+
+
+def test_hook_of_all_modules_sees_keywords_and_errors():
+    seen = []
+    handle = nn.modules.module.register_module_forward_hook(
+        lambda module, args, kwargs, out: seen.append((len(args), list(kwargs), out is None)),
+        with_kwargs=True,
+        always_call=True,
+    )
+    try:
+        nn.ReLU()(input=fb.ones(1))
+        with pytest.raises(RuntimeError):
+            nn.Linear(3, 1)(fb.ones(2))
+    finally:
+        handle.remove()
+    nn.ReLU()(fb.ones(1))
+    assert seen == [(0, ["input"], False), (1, [], True)]
 
 
 def test_gradients_of_convolution_as_functions():

@@ -28,15 +28,24 @@ def call_with_hooks(m: Any, args: tuple, kwargs: dict) -> Any:
         args = watch.inputs(args)
     try:
         output = m.forward(*args, **kwargs)
-        for key, hook in [*((None, h) for h in everywhere["forward"].values()), *m._forward_hooks.items()]:
-            changed = hook(m, args, kwargs, output) if key is not None and key in m._forward_hooks_with_kwargs else hook(m, args, output)
+        for hook, with_kwargs, _ in _forward_hooks(m):
+            changed = hook(m, args, kwargs, output) if with_kwargs else hook(m, args, output)
             output = output if changed is None else changed
     except Exception:
-        for key, hook in m._forward_hooks.items():
-            if key in m._forward_hooks_always_called:
-                hook(m, args, kwargs, None) if key in m._forward_hooks_with_kwargs else hook(m, args, None)
+        for hook, with_kwargs, always in _forward_hooks(m):
+            if always:
+                hook(m, args, kwargs, None) if with_kwargs else hook(m, args, None)
         raise
     return watch.outputs(output) if watch is not None else output
+
+
+def _forward_hooks(m: Any) -> list[tuple[Any, bool, bool]]:
+    """The forward hooks that apply to `m`: each with whether it takes keyword arguments and whether errors do not stop it."""
+    everywhere = _module._GLOBAL
+    with_kwargs, always = everywhere["forward_kwargs"], everywhere["forward_always"]
+    return [*((hook, key in with_kwargs, key in always) for key, hook in everywhere["forward"].items()),
+            *((hook, key in m._forward_hooks_with_kwargs, key in m._forward_hooks_always_called)
+              for key, hook in m._forward_hooks.items())]
 
 
 class _Backward:

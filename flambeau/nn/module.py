@@ -7,11 +7,11 @@ from typing import Any
 
 from ..autograd import Handle
 from ..tensor import Tensor
-from .parameter import Buffer, Parameter, UninitializedParameter
+from .parameter import Buffer, Parameter, is_lazy
 from .state import State
 
-_GLOBAL: dict[str, OrderedDict] = {name: OrderedDict() for name in ("forward_pre", "forward", "forward_always", "backward", "backward_pre",
-                                                                   "buffer", "module", "parameter")}
+_GLOBAL: dict[str, OrderedDict] = {name: OrderedDict() for name in ("forward_pre", "forward", "forward_always", "forward_kwargs",
+                                                                   "backward", "backward_pre", "buffer", "module", "parameter")}
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_state_dict_hooks", "_state_dict_pre_hooks",
           "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks")
 _PACKAGE = __file__.replace("\\", "/").rsplit("/", 2)[0]
@@ -310,12 +310,16 @@ class Module(State):
             for module in self.children():
                 module._apply(fn)
         for p in self._parameters.values():
-            if p is not None and not isinstance(p, UninitializedParameter):
+            if is_lazy(p):
+                p.convert(fn)
+            elif p is not None:
                 p.data = fn(p.data)
                 if p.grad is not None:
                     p._grad = fn(p.grad.detach())  # type: ignore[attr-defined]
         for name, b in self._buffers.items():
-            if b is not None:
+            if is_lazy(b):
+                b.convert(fn)  # type: ignore[union-attr]
+            elif b is not None:
                 self._buffers[name] = fn(b)
         return self
 
@@ -494,9 +498,12 @@ def note_module(error: Exception, module: Module) -> None:
     error.__notes__[-1] = f"flambeau: in module {shown}" + (f" ({path[2]})" if "." in shown else f": {path[2]}")
 
 
-def register_module_hook(kind: str, hook: Callable) -> Handle:
-    """Registers a hook for all modules; see nn.modules.module."""
+def register_module_hook(kind: str, hook: Callable, **flags: bool) -> Handle:
+    """Registers a hook for all modules; see nn.modules.module. `flags` name the tables that are to note it."""
     handle = Handle(_GLOBAL[kind])
     _GLOBAL[kind][handle.id] = hook
+    for flag, wanted in flags.items():
+        if wanted:
+            _GLOBAL[flag][handle.id] = True
     Module._hooked = True                # every call looks for hooks from now on
     return handle

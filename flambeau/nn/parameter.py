@@ -72,6 +72,12 @@ class _Uninitialized(Tensor):
         self.__class__ = self._becomes  # type: ignore[assignment]
         self._node = owned(self, fresh._node) if needed else fresh._node
 
+    def convert(self, fn: Any) -> None:
+        """Takes the dtype and device that `fn` gives to a tensor like this one, still without a shape."""
+        needed = self.requires_grad
+        fresh = fn(_nothing(self.device, self.dtype))
+        self._node = owned(self, fresh._node) if needed else fresh._node
+
     @property
     def shape(self) -> Any:
         raise RuntimeError(_UNKNOWN)

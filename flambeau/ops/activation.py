@@ -62,8 +62,8 @@ def relu(xp, input: T):
     ),
 )
 def relu_backward(xp, input: T, other: T):
-    """`input` where `other` (a result of relu) is above zero, else 0."""
-    return kept(xp, input, other > 0)
+    """`input` where `other` (a result of relu) is above zero or NaN, else 0."""
+    return kept(xp, input, ~(other <= 0))
 
 
 @composite("", alias="nn.functional.relu", cases=[(S(2, 3, low=-1, high=1),)])
