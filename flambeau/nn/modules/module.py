@@ -32,7 +32,7 @@ def register_module_forward_pre_hook(hook: Callable) -> Handle:
 def register_module_forward_hook(hook: Callable, *, with_kwargs: bool = False, always_call: bool = False) -> Handle:
     """Calls `hook(module, args, output)` after the forward of every module; what it returns replaces the output.
 
-    `with_kwargs`: calls `hook(module, args, kwargs, output)`; `always_call`: also after an error, with None for the output.
+    `with_kwargs`: calls `hook(module, args, kwargs, output)`. `always_call`: after an error too, with None as output.
     """
     return register_module_hook("forward", hook, forward_kwargs=with_kwargs, forward_always=always_call)
 
