@@ -335,7 +335,7 @@ def in_place(op: Op | Composite) -> Callable:
         check_writable(self)
         source = registry["clone"](self) if reads and mode.grad and self._node.spec.requires_grad else self
         if isinstance(op, Op):
-            node = call(op, op.bind(source, *args, **kwargs))._node
+            node = op.public(source, *args, **kwargs)._node  # type: ignore[misc]
         else:
             node = op.function(source, *args, **kwargs)._node
         return write(self, node, op.name)
