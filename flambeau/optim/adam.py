@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .optimizer import Optimizer, check
+from ..tensor import Tensor
+from .optimizer import Optimizer, check, check_betas, check_fused, check_rate
 
 
 class Adam(Optimizer):
@@ -18,24 +19,37 @@ class Adam(Optimizer):
     Parameter containing:
     tensor([0.5000], requires_grad=True)
     """
+    derives = ("rate", "spread")
 
     def __init__(self, params: Any, lr: Any = 1e-3, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
                  amsgrad: bool = False, *, foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
                  differentiable: bool = False, fused: bool | None = None, decoupled_weight_decay: bool = False) -> None:
-        check(not 0.0 <= lr, f"Invalid learning rate: {lr}")
+        check(isinstance(lr, Tensor) and bool(foreach) and not capturable,
+              "lr as a Tensor is not supported for capturable=False and foreach=True")
+        check_rate(lr)
         check(not 0.0 <= eps, f"Invalid epsilon value: {eps}")
-        check(not 0.0 <= betas[0] < 1.0, f"Invalid beta parameter at index 0: {betas[0]}")
-        check(not 0.0 <= betas[1] < 1.0, f"Invalid beta parameter at index 1: {betas[1]}")
+        check_betas(betas)
         check(not 0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
+        check(isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor), "betas must be either both floats or both Tensors")
+        for i, beta in enumerate(betas):
+            check(isinstance(beta, Tensor) and bool(foreach) and not capturable,
+                  f"betas[{i}] as a Tensor is not supported for capturable=False and foreach=True")
+            check(isinstance(beta, Tensor) and beta.numel() != 1, f"Tensor betas[{i}] must be 1-element")
         super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize,
                                       foreach=foreach, capturable=capturable, differentiable=differentiable, fused=fused,
                                       decoupled_weight_decay=decoupled_weight_decay))
+        check_fused(fused, foreach, differentiable)
 
     def needed(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
+    def derived(self, group: dict[str, Any], count: int, scalars: dict[str, float]) -> dict[str, Any]:
+        """The step length and the length of sqrt(v), both without the bias of their means."""
+        spread = (1 - float(group["betas"][1]) ** count) ** 0.5
+        return {"rate": float(group["lr"]) * spread / (1 - float(group["betas"][0]) ** count), "spread": spread}
+
     def update(self, p: Any, g: Any, s: dict[str, Any], lr: Any, betas: tuple, eps: Any, weight_decay: Any, amsgrad: bool,
-               decoupled_weight_decay: bool, step: Any) -> Any:
+               decoupled_weight_decay: bool, rate: Any, spread: Any) -> Any:
         if weight_decay and decoupled_weight_decay:
             p = p * (1 - lr * weight_decay)
         elif weight_decay:
@@ -44,8 +58,7 @@ class Adam(Optimizer):
         s["exp_avg_sq"] = v = betas[1] * s["exp_avg_sq"] + (1 - betas[1]) * (g * g)
         if amsgrad:
             s["max_exp_avg_sq"] = v = v.maximum(s["max_exp_avg_sq"])
-        first, second = 1 - betas[0] ** step, (1 - betas[1] ** step) ** 0.5
-        return p - (lr / first) * (m / (v.sqrt() / second + eps))
+        return p - rate * (m / (v.sqrt() + eps * spread))
 
 
 class AdamW(Adam):

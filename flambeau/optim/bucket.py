@@ -1,7 +1,6 @@
 """Parameters that move together, in flat buffers: the whole step of an optimizer is one cached program, whatever their number."""
 from __future__ import annotations
 
-import itertools
 import weakref
 from collections.abc import Callable, Sequence
 from sys import getrefcount
@@ -9,18 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from .. import dtypes
 from ..backends import SUPPLIED, Program
-from ..backends import numpy as backend
 from ..engine import engine
 from ..graph import Node, Spec, leaf, mode, spec
 from ..views import mark_changed, rebind
+from .inplace import Plan, plan
 
 CHUNK = 1 << 15            # elements worked on at a time, so that all arrays of an update stay in the cache
 
 
 def _references() -> tuple[int, int]:
     """What getrefcount says of a node that its tensor and the bucket hold, and of an array that only its node holds."""
-    node = Node(spec((), np_float()).leaf, (), np.zeros(1))
+    node = Node(spec((), dtypes.float32).leaf, (), np.zeros(1))
     tensor, nodes = {"_node": node}, [node]
     del node
     counted = getrefcount(nodes[0]), getrefcount(nodes[0].value)
@@ -28,20 +28,15 @@ def _references() -> tuple[int, int]:
     return counted
 
 
-def np_float() -> Any:
-    from ..dtypes import float32
-    return float32
-
-
 _NODE, _ARRAY = _references()
 
 
 class Update:
-    """How one flat parameter moves, as a program over it, its gradient, its state and the numbers that change."""
-    __slots__ = ("program", "state", "clock")
+    """How a parameter moves, as a program over it, its gradient, its state and the numbers that change."""
+    __slots__ = ("plan", "state")
 
-    def __init__(self, rule: Callable, like: Spec, state: Sequence[str], settings: dict[str, Any]) -> None:
-        s = like
+    def __init__(self, rule: Callable, like: Spec, state: dict[str, Spec], fixed: dict[str, Any], derived: dict[str, Any],
+                 elementwise: bool) -> None:
         inputs: list[Node] = []
 
         def given(of: Any) -> Node:
@@ -49,77 +44,109 @@ class Update:
             inputs.append(node)
             return node
 
-        weak = {kind: spec((), d, weak=True).leaf for kind, d in ((float, float64()),)}
+        number = spec((), dtypes.float64, weak=True).leaf
         before = mode.grad, mode.key
         mode.grad = mode.key = False
         try:
-            p, g = given(s.leaf), given(s.leaf)
-            known = {name: given(s.leaf) for name in state}
-            values = {name: symbol(value, lambda: given(weak[float])) for name, value in settings.items()}
+            p, g = given(like.leaf), given(like.leaf)
+            known = {name: given(s.leaf) for name, s in state.items()}
+            values = {name: symbol(name, value, lambda: given(number)) for name, value in fixed.items()}
+            values.update({name: given(number) if type(value) is float else value for name, value in derived.items()})
             new = rule(p, g, known, **values)
         finally:
             mode.grad, mode.key = before
         self.state = tuple(known)
-        self.clock = len(numbers(dict(itertools.takewhile(lambda item: item[0] != "step", settings.items())))) if "step" in settings else -1
-        self.program = Program(inputs, [new, *known.values()], backend.prepare)
+        found: list[Plan] = []
+        Program(inputs, [new, *known.values()], lambda program: found.append(plan(program, 2 + len(known), elementwise)))
+        self.plan = found[0]
 
 
-def float64() -> Any:
-    from ..dtypes import float64 as found
-    return found
+def is_input(name: str, value: Any) -> bool:
+    """Whether a setting is a number that may change without a new program. Zero switches things off, except as a learning rate."""
+    return type(value) is float and (value != 0.0 or name == "lr")
 
 
-def symbol(value: Any, make: Callable[[], Node]) -> Any:
+def symbol(name: str, value: Any, make: Callable[[], Any]) -> Any:
     """A setting as an update sees it: numbers that may change from step to step as inputs, zero and flags as they are."""
-    if type(value) is float and value != 0.0:
-        return make()
     if type(value) is tuple:
-        return tuple([symbol(v, make) for v in value])
-    return 0 if value == 0.0 and type(value) is float else value
+        return tuple([make() if type(v) is float else v for v in value])
+    return make() if is_input(name, value) else 0 if type(value) is float else value
 
 
-def shape_of(value: Any) -> Any:
+def shape_of(name: str, value: Any) -> Any:
     """What of a setting is part of the program's key."""
-    if type(value) is float and value != 0.0:
-        return float
-    return tuple([shape_of(v) for v in value]) if type(value) is tuple else value
+    return symbol(name, value, lambda: float)
 
 
-def numbers(settings: dict[str, Any]) -> list[float]:
+def numbers(fixed: dict[str, Any]) -> list[float]:
     """The settings that are inputs, in order."""
     found: list[float] = []
-    for value in settings.values():
-        for v in value if type(value) is tuple else (value,):
-            if type(v) is float and v != 0.0:
-                found.append(v)
+    for name, value in fixed.items():
+        if type(value) is tuple:
+            found += [v for v in value if type(v) is float]
+        elif is_input(name, value):
+            found.append(value)
     return found
 
 
 class Bucket:
-    """Parameters of one group, dtype and step count, whose values, gradients and state lie in flat arrays."""
+    """Parameters of one group, dtype and step count, whose values, gradients and state lie in flat arrays.
 
-    def __init__(self, params: list, state: dict[Any, dict], names: Sequence[str], initial: Callable, count: int) -> None:
-        self.params, self.names, self.count = params, tuple(names), count
+    Complex numbers are worked on as pairs of real ones. With `apart` it is one parameter that keeps its shape, and so does its state.
+    """
+
+    def __init__(self, params: list, state: dict[Any, dict], names: Sequence[str], initial: Callable, count: int,
+                 scalars: dict[str, float], apart: bool = False) -> None:
+        self.params, self.names, self.count, self.scalars, self.apart = params, tuple(names), count, scalars, apart
         self.dtype = params[0].dtype
+        self.real = np.zeros((), self.dtype.numpy).real.dtype
+        self.width = 2 if params[0].is_complex() else 1
         self.shapes = [tuple(p.shape) for p in params]
         sizes = [p.numel() for p in params]
         self.size = sum(sizes)
         ends = np.cumsum([0, *sizes]).tolist()
         self.ranges = list(zip(ends[:-1], ends[1:], strict=True))
-        kind = self.dtype.numpy
-        self.flat = np.empty(self.size, kind)
-        self.gradient = np.empty(self.size, kind)
         self.state: dict[str, np.ndarray] = {}
         for name in names:
-            flat = self.state[name] = np.empty(self.size, kind)
-            for p, (a, b) in zip(params, self.ranges, strict=True):
-                held = state.get(p, {}).get(name)
-                flat[a:b] = np.asarray(held._value()).reshape(-1) if held is not None else initial(name, p)
+            held = [state.get(p, {}).get(name) for p in params]
+            if apart:
+                first = initial(name, params[0])
+                self.state[name] = np.array(held[0]._value() if held[0] is not None else first, self.dtype.numpy)
+                continue
+            flat = self.state[name] = np.empty(self.size, self.dtype.numpy)
+            for p, old, (a, b) in zip(params, held, self.ranges, strict=True):
+                if old is not None:
+                    flat[a:b] = np.asarray(old._value()).reshape(-1)
+                else:
+                    flat.view(self.real)[a * self.width:b * self.width] = np.asarray(initial(name, p)).reshape(-1)
         self.raw: list | None = None              # the group's settings as they were
+        self.flags: tuple = ()
+        self.fixed: list[float] = []
         self.update: Any = None
         self.numbers: list[float] = []
         self.nodes: list[Node] = [None] * len(params)  # type: ignore[list-item]
+        self.scratch: list[np.ndarray] = []
+        self.pieces: list[tuple[int, int, list[tuple[int, int, int]]]] = self.cut() if self.width * self.size > CHUNK and not apart else []
         self.adopt()
+
+    def form(self) -> tuple[int, ...]:
+        """The shape in which an update sees a parameter."""
+        return self.shapes[0] if self.apart else (min(self.width * self.size, CHUNK),)
+
+    def cut(self) -> list[tuple[int, int, list[tuple[int, int, int]]]]:
+        """The chunks: where each begins and ends, and of which parts of which gradients it consists."""
+        w, pieces, i = self.width, [], 0
+        for start in range(0, w * self.size, CHUNK):
+            end, parts = min(start + CHUNK, w * self.size), []
+            while i < len(self.ranges) and w * self.ranges[i][0] < end:
+                a, b = w * self.ranges[i][0], w * self.ranges[i][1]
+                if max(a, start) < min(b, end):
+                    parts.append((i, max(a, start) - a, min(b, end) - a))
+                if b > end:
+                    break
+                i += 1
+            pieces.append((start, end, parts))
+        return pieces
 
     def adopt(self) -> None:
         """Takes the present values of the parameters into the flat buffer, and makes them views of it."""
@@ -139,10 +166,10 @@ class Bucket:
         p._node = node
         return node
 
-    def fits(self, params: list) -> bool:
-        """Whether these are still the parameters to move."""
-        mine = self.params
-        return len(mine) == len(params) and all(a is b for a, b in zip(mine, params, strict=True))
+    def fits(self) -> bool:
+        """Whether the parameters still have the shapes and the dtype they came with."""
+        return all(p._node is n or p._node.shape == shape and p._node.dtype is self.dtype
+                   for p, n, shape in zip(self.params, self.nodes, self.shapes, strict=True))
 
     def alone(self) -> bool:
         """Whether nothing but the parameters looks at the flat buffer, so that it can be written to."""
@@ -156,51 +183,77 @@ class Bucket:
 
     def step(self, negate: bool) -> None:
         """One step: gradients in, parameters and state moved."""
-        update, total = self.update, self.gradient
-        np.concatenate([engine.force(p._grad._node).ravel() for p in self.params], out=total)
-        if negate:
-            np.negative(total, out=total)
+        gradients = [engine.force(p._grad._node) for p in self.params]
         alone = self.alone()
         if not alone and any(p._node is not n for p, n in zip(self.params, self.nodes, strict=True)):
             self.adopt()
             alone = self.alone()
-        extra = self.numbers
-        if update.clock >= 0:
-            extra[update.clock] = float(self.count)
         flat = self.flat if alone else self.flat.copy()
-        state = [self.state[n] for n in update.state]
-        if self.size <= CHUNK:
-            new, *states = update.program.run([flat, total, *state, *extra])
-            np.copyto(flat, new)
-            for name, value in zip(update.state, states, strict=True):
-                self.state[name] = value.copy() if value is total or value is flat else value
-        else:
-            for start in range(0, self.size, CHUNK):
-                part = slice(start, start + CHUNK)
-                new, *states = update.program.run([flat[part], total[part], *[s[part] for s in state], *extra])
-                flat[part] = new
-                for s, value in zip(state, states, strict=True):
-                    s[part] = value
+        with np.errstate(all="ignore"):
+            if self.apart:
+                self.move(flat.reshape(self.shapes[0]), np.array(gradients[0], self.real, order="C"), negate)
+            else:
+                self.move_all(flat, [g.ravel() for g in gradients], negate)
         if alone:
             for p in self.params:
                 own = p.__dict__
                 own["_changes"] = own.get("_changes", 0) + 1
         else:
-            self.flat = flat
-            for i, (p, (a, b), shape) in enumerate(zip(self.params, self.ranges, self.shapes, strict=True)):
-                old = p._node
-                mark_changed(old, p.__dict__.get("_changes", 0))
-                node = leaf(flat[a:b].reshape(shape), old.spec)
-                node.extra = weakref.ref(p) if old.spec.requires_grad else None
-                if "_views" in p.__dict__:
-                    with_views(p, node)
-                else:
-                    p._changes = p.__dict__.get("_changes", 0) + 1
-                    p._node = node
-                self.nodes[i] = p._node
+            self.show(flat)
+
+    def move(self, p: np.ndarray, g: np.ndarray, negate: bool) -> None:
+        """Moves one parameter in its own shape."""
+        if negate:
+            np.negative(g, out=g)
+        self.update.plan.run(p, g, *[self.state[n] for n in self.update.state], *self.numbers, *self.room(p.shape))
+
+    def move_all(self, p: np.ndarray, gradients: list[np.ndarray], negate: bool) -> None:
+        """Moves the flat buffer, a chunk at a time."""
+        real, run = self.real, self.update.plan.run
+        state = [self.state[n] for n in self.update.state]
+        if self.width == 2:
+            p, gradients = p.view(real), [np.asarray(g, self.dtype.numpy).view(real) for g in gradients]
+            state = [s.view(real) for s in state]
+        g, *spare = self.room(self.form(), 1)
+        if not self.pieces:
+            np.concatenate(gradients, out=g)
+            if negate:
+                np.negative(g, out=g)
+            run(p, g, *state, *self.numbers, *spare)
+            return
+        for start, end, parts in self.pieces:
+            if end - start != len(g):
+                g, spare = g[:end - start], [t[:end - start] for t in spare]
+            np.concatenate([gradients[i][a:b] for i, a, b in parts], out=g)
+            if negate:
+                np.negative(g, out=g)
+            run(p[start:end], g, *[s[start:end] for s in state], *self.numbers, *spare)
+
+    def room(self, shape: tuple[int, ...], more: int = 0) -> list[np.ndarray]:
+        """The arrays that an update works in."""
+        while len(self.scratch) < self.update.plan.scratch + more:
+            self.scratch.append(np.empty(shape, self.real))
+        return self.scratch[:self.update.plan.scratch + more]
+
+    def show(self, flat: np.ndarray) -> None:
+        """Makes another flat buffer the value of the parameters: somebody still looks at the old one."""
+        self.flat = flat
+        for i, (p, (a, b), shape) in enumerate(zip(self.params, self.ranges, self.shapes, strict=True)):
+            old = p._node
+            mark_changed(old, p.__dict__.get("_changes", 0))
+            node = leaf(flat[a:b].reshape(shape), old.spec)
+            node.extra = weakref.ref(p) if old.spec.requires_grad else None
+            if "_views" in p.__dict__:
+                with_views(p, node)
+            else:
+                p._changes = p.__dict__.get("_changes", 0) + 1
+                p._node = node
+            self.nodes[i] = p._node
 
     def give(self, name: str, i: int) -> np.ndarray:
         """The part of a state buffer that belongs to the i-th parameter."""
+        if self.apart:
+            return self.state[name]
         a, b = self.ranges[i]
         return self.state[name][a:b].reshape(self.shapes[i])
 

@@ -1,18 +1,21 @@
 """Optimizer: groups of parameters, their state, and the step, which a subclass describes for one parameter."""
 from __future__ import annotations
 
+import functools
 import inspect
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from copy import deepcopy
+from operator import is_
 from typing import Any
 
 import numpy as np
 
 from ..autograd import Handle, enable_grad
+from ..dtypes import complex64, complex128, float32, float64
 from ..graph import mode, spec
 from ..tensor import Tensor, from_array
-from .bucket import CHUNK, Bucket, Update, numbers, shape_of
+from .bucket import Bucket, Update, numbers, shape_of
 
 
 class _Required:
@@ -27,17 +30,18 @@ class Optimizer:
     """The base of all optimizers. A subclass says in `update` how one parameter moves, in tensor operations.
 
     `update(p, g, s, **settings)` gets the parameter, its gradient, its state by name (to be replaced by the new one) and the
-    group's settings it names; `step` is the count from 1. It is traced once into a program over all parameters of a group.
+    group's settings it names; `step` is the count from 1. It is traced once into a program over all parameters of a group,
+    or, where `elementwise` is False, over one parameter in its own shape.
     """
     state_names: tuple[str, ...] = ()
     counts = True                  # whether state holds the number of steps
+    elementwise = True             # whether elements move independently, so that all parameters can lie in one flat array
+    derives: tuple[str, ...] = ("step",)       # what `update` asks for that comes from `derived`
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
         self._state: defaultdict[Any, dict] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        self._buckets: list[tuple[int, Bucket]] = []
-        self._updates: dict[tuple, Update] = {}
         self._make_hooks()
         if isinstance(params, Tensor):
             raise TypeError(f"params argument given to the optimizer should be an iterable of Tensors or dicts, but got {_name(params)}")
@@ -47,14 +51,22 @@ class Optimizer:
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
-            self.add_param_group(dict(group))
-        wanted = inspect.signature(self.update).parameters
-        self._wanted = [n for n in list(wanted)[3:]]
+            self.add_param_group(group)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        wanted = list(inspect.signature(cls.update).parameters)[4:]
+        cls._wanted = [n for n in wanted if n not in cls.derives]
+        cls._derived = tuple([n for n in wanted if n in cls.derives])
+        if "step" in cls.__dict__ and callable(cls.step):
+            cls.step = hooked(cls.step)  # type: ignore[method-assign]
 
     def _make_hooks(self) -> None:
         for name in ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks", "_optimizer_state_dict_pre_hooks",
                      "_optimizer_state_dict_post_hooks", "_optimizer_load_state_dict_pre_hooks", "_optimizer_load_state_dict_post_hooks"):
             self.__dict__[name] = OrderedDict()
+        self._filled: dict[int, tuple[list, list[Bucket]]] = {}       # by group: the parameters moved last, and their buckets
+        self._updates: dict[tuple, Update] = {}
 
     # ---- groups
 
@@ -76,6 +88,9 @@ class Optimizer:
                 raise ValueError("all optimizer params should be with/without names. Some param names are missing")
             param_group["param_names"] = [n for n, _ in named]
             param_group["params"] = [p for _, p in named]
+        if self.param_groups and ("param_names" in param_group) != ("param_names" in self.param_groups[0]):
+            raise ValueError("all optimizer param groups should be with/without names. cannot add param group "
+                             f"{'with' if named else 'without'} names to the optimizer")
         for p in param_group["params"]:
             if not isinstance(p, Tensor):
                 raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {_name(p)}")
@@ -108,86 +123,122 @@ class Optimizer:
         """What a state tensor is before the first step."""
         return 0
 
+    def derived(self, group: dict[str, Any], count: int, scalars: dict[str, float]) -> dict[str, Any]:
+        """What changes by itself from step to step, at step `count`: floats are inputs of the program, other values part of its key.
+
+        `scalars` are those of `self.scalars` for these parameters; they may be replaced.
+        """
+        return {"step": float(count)}
+
+    def scalar_state(self, group: dict[str, Any]) -> dict[str, float]:
+        """State that is one number for each parameter, and its first value."""
+        return {}
+
     def step(self, closure: Callable | None = None) -> Any:
         """Moves every parameter that has a gradient. `closure`, if given, computes the loss anew and is called first."""
-        args: tuple = () if closure is None else (closure,)
-        for hook in self._optimizer_step_pre_hooks.values():
-            changed = hook(self, args, {})
-            if changed is not None:
-                args = changed[0]
         loss = None
-        if args and args[0] is not None:
+        if closure is not None:
             with enable_grad():
-                loss = args[0]()
+                loss = closure()
         before = mode.grad, mode.key
         mode.grad = mode.key = False
         try:
             for place, group in enumerate(self.param_groups):
                 moving = [p for p in group["params"] if p._grad is not None]
                 if moving:
-                    self._move(place, group, moving)
+                    if group.get("differentiable") or group.get("capturable"):
+                        self._move_apart(place, group, moving)
+                    else:
+                        self._move(place, group, moving)
         finally:
             mode.grad, mode.key = before
-        for hook in self._optimizer_step_post_hooks.values():
-            hook(self, args, {})
         return loss
 
     def _move(self, place: int, group: dict[str, Any], params: list) -> None:
-        mine = [b for i, b in self._buckets if i == place]
-        if len(mine) != 1 or not mine[0].fits(params):
-            if mine:
-                self._release()
-            mine = self._fill(place, group, params)
-        for bucket in mine:
+        filled = self._filled.get(place)
+        if filled is None or len(filled[0]) != len(params) or not all(map(is_, filled[0], params)) or not all([b.fits() for b in filled[1]]):
+            filled = self._fill(place, group, params)
+        for bucket in filled[1]:
             bucket.count += 1
-            raw = self._settings(group, bucket)
-            if bucket.raw is None or not _same(raw, bucket.raw):
-                bucket.raw, bucket.update = raw, self._update_for(group, bucket)
+            raw = [group.get(n) for n in self._wanted]
+            derived = self.derived(group, bucket.count, bucket.scalars) if self._derived else {}
+            flags = tuple([v for v in derived.values() if type(v) is not float])
+            if bucket.raw is None or flags != bucket.flags or raw != bucket.raw:
+                bucket.flags = flags
+                bucket.raw = None if any(_has_tensor(v) for v in raw) else raw
+                fixed = {n: _setting(n, group[n]) for n in self._wanted}
+                bucket.update = self._update_for(group, bucket, fixed, derived)
+                bucket.fixed = numbers(fixed)
+            bucket.numbers = bucket.fixed + [v for v in derived.values() if type(v) is float] if derived else bucket.fixed
             bucket.step(bool(group.get("maximize")))
 
-    def _settings(self, group: dict[str, Any], bucket: Bucket) -> list:
-        """What the update depends on besides arrays and the step count."""
-        return [group.get(n) for n in self._wanted]
-
-    def _update_for(self, group: dict[str, Any], bucket: Bucket) -> Update:
+    def _update_for(self, group: dict[str, Any], bucket: Bucket, fixed: dict[str, Any], derived: dict[str, Any]) -> Update:
         """The program that moves `bucket` under the present settings, traced when they are new in kind."""
-        settings = {n: self._setting(n, group, bucket) for n in self._wanted}
-        size = min(bucket.size, CHUNK)
-        key = (size, bucket.dtype, bucket.names, *[shape_of(v) for v in settings.values()])
+        form, real = bucket.form(), _real(bucket.dtype)
+        forms = {n: spec(bucket.state[n].shape if bucket.apart else form, real) for n in bucket.names}
+        key = (form, real, *forms.items(), *[shape_of(n, v) for n, v in fixed.items()], bucket.flags)
         update = self._updates.get(key)
         if update is None:
-            update = self._updates[key] = Update(self.update, spec((size,), bucket.dtype), bucket.names, settings)
-        bucket.numbers = numbers(settings)
+            update = self._updates[key] = Update(self.update, spec(form, real), forms, fixed, derived, self.elementwise)
         return update
 
-    def _setting(self, name: str, group: dict[str, Any], bucket: Bucket) -> Any:
-        value = float(bucket.count) if name == "step" else group[name]
-        if isinstance(value, Tensor):
-            return float(value.item())
-        return tuple([float(v) for v in value]) if isinstance(value, (tuple, list)) else float(value) if name == "lr" else value
-
-    def _fill(self, place: int, group: dict[str, Any], params: list) -> list[Bucket]:
-        """Buckets for `params`: one for each dtype and number of steps done."""
+    def _fill(self, place: int, group: dict[str, Any], params: list) -> tuple[list, list[Bucket]]:
+        """Buckets for `params`: one for each dtype, number of steps done and scalar state; or one for each parameter."""
+        self._release(place)
         sorts: dict[tuple, list] = {}
-        for p in params:
-            held = self._state[p].get("step", 0) if self.counts else 0
-            sorts.setdefault((p.dtype, int(held.item() if isinstance(held, Tensor) else held)), []).append(p)
+        first = self.scalar_state(group)
+        for i, p in enumerate(params):
+            held = self._state[p]
+            scalars = tuple([_number(held.get(n, v)) for n, v in first.items()])
+            sorts.setdefault((p.dtype, int(_number(held.get("step", 0))), scalars, self._sort(held), 0 if self.elementwise else i), []).append(p)
         made = []
-        for (_, count), same in sorts.items():
-            made.append(Bucket(same, self._state, self.needed(group), lambda n, p: self.initial(n, p, group), count))
-            self._buckets.append((place, made[-1]))
-        return made
+        for (_, count, scalars, begun, _), same in sorts.items():
+            made.append(Bucket(same, self._state, self.needed(group), lambda n, p: self.initial(n, p, group), count if self.counts else begun,
+                               dict(zip(first, scalars, strict=True)), not self.elementwise))
+        filled = self._filled[place] = params, made
+        return filled
 
-    def _release(self) -> None:
-        """Puts what the buckets hold into `state`, parameter by parameter."""
-        for _, bucket in self._buckets:
-            for i, p in enumerate(bucket.params):
-                held = self._state[p]
-                if self.counts:
-                    held["step"] = from_array(np.array(float(bucket.count), np.float32))
-                for name in bucket.names:
-                    held[name] = from_array(bucket.give(name, i), s=p._node.spec.like())
-        self._buckets = []
+    def _sort(self, held: dict[str, Any]) -> int:
+        """What else keeps parameters apart, by their state. For an optimizer that does not count, the steps as far as they matter."""
+        return 0
+
+    def _move_apart(self, place: int, group: dict[str, Any], params: list) -> None:
+        """A step in tensor operations, one parameter after the other, which the tape records."""
+        if group.get("capturable"):
+            raise AssertionError("If capturable=True, params and state_steps must be on supported devices: "
+                                 "['cuda', 'xpu', 'hpu', 'privateuseone', 'xla'].")
+        self._release(place)
+        with enable_grad():
+            for p in params:
+                held, first = self._state[p], self.scalar_state(group)
+                scalars = {n: _number(held.get(n, v)) for n, v in first.items()}
+                count = 1 + (int(_number(held.get("step", 0))) if self.counts else self._sort(held))
+                state = {n: held.get(n) if held.get(n) is not None else
+                         from_array(np.full(p.shape, self.initial(n, p, group), p.dtype.numpy)) for n in self.needed(group)}
+                derived = self.derived(group, count, scalars)
+                values = {**{n: _setting(n, group[n]) for n in self._wanted}, **{n: derived[n] for n in self._derived}}
+                new = self.update(p, -p.grad if group.get("maximize") else p.grad, state, **values)
+                p.copy_(new)
+                held.update(state)
+                self._note(held, count, scalars)
+
+    def _note(self, held: dict[str, Any], count: int, scalars: dict[str, float]) -> None:
+        """Puts the numbers of a parameter's state into it."""
+        if self.counts:
+            held["step"] = from_array(np.array(float(count), np.float32))
+        for name, value in scalars.items():
+            held[name] = from_array(np.array(value, np.float32))
+
+    def _release(self, place: int | None = None) -> None:
+        """Puts what the buckets (of one group) hold into `state`, parameter by parameter."""
+        for i in list(self._filled) if place is None else [place] if place in self._filled else []:
+            for bucket in self._filled.pop(i)[1]:
+                for j, p in enumerate(bucket.params):
+                    held = self._state[p]
+                    self._note(held, bucket.count, bucket.scalars)
+                    for name in bucket.names:
+                        value = bucket.give(name, j)
+                        held[name] = from_array(value, s=spec(value.shape, bucket.dtype))
 
     # ---- state
 
@@ -199,7 +250,7 @@ class Optimizer:
 
     @state.setter
     def state(self, new: Any) -> None:
-        self._buckets = []
+        self._filled = {}
         self._state = new
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -254,15 +305,17 @@ class Optimizer:
             saved["params"] = mine["params"]
             if "param_names" in mine and "param_names" not in saved:
                 saved["param_names"] = mine["param_names"]
-            fresh.append(saved)
+            fresh.append({**saved, **{k: v for k, v in self.defaults.items() if k not in saved}})
         self.param_groups = fresh
         for hook in self._optimizer_load_state_dict_post_hooks.values():
             hook(self)
 
     def _loaded(self, name: str, value: Any, p: Any) -> Any:
         if not isinstance(value, Tensor):
-            return deepcopy(value)
-        if name == "step":
+            if not (hasattr(value, "detach") and hasattr(value, "__array__")):
+                return deepcopy(value)
+            value = from_array(np.array(value.detach()))           # a tensor of another library
+        if name == "step" or name in self.scalar_state(self.defaults):
             return value.clone()  # type: ignore[attr-defined]
         return value.to(dtype=p.dtype if p.is_floating_point() else value.dtype, copy=True)
 
@@ -271,8 +324,6 @@ class Optimizer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._make_hooks()
-        self._buckets, self._updates = [], {}
-        self._wanted = list(inspect.signature(self.update).parameters)[3:]
         self.__dict__.update({k: v for k, v in state.items() if k != "state"})
         self._state = state["state"]
 
@@ -318,9 +369,71 @@ class Optimizer:
         return self._register("_optimizer_load_state_dict_post_hooks", hook, prepend)
 
 
-def _same(a: list, b: list) -> bool:
-    """Whether settings are what they were; tensors among them may have changed."""
-    return a == b if not any(isinstance(v, Tensor) for v in a) else False
+def hooked(step: Callable) -> Callable:
+    """`step` of an optimizer, between the hooks that are registered for it."""
+    @functools.wraps(step)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        own = self.__dict__
+        if not (before or after or own["_optimizer_step_pre_hooks"] or own["_optimizer_step_post_hooks"]):
+            return step(self, *args, **kwargs)
+        for hook in [*before.values(), *own["_optimizer_step_pre_hooks"].values()]:
+            changed = hook(self, args, kwargs)
+            if changed is not None:
+                if not (isinstance(changed, tuple) and len(changed) == 2):
+                    raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}.")
+                args, kwargs = changed
+        result = step(self, *args, **kwargs)
+        for hook in [*own["_optimizer_step_post_hooks"].values(), *after.values()]:
+            hook(self, args, kwargs)
+        return result
+    return run
+
+
+before: OrderedDict[int, Callable] = OrderedDict()        # hooks of all optimizers
+after: OrderedDict[int, Callable] = OrderedDict()
+
+
+def register_optimizer_step_pre_hook(hook: Callable) -> Handle:
+    """Calls `hook(optimizer, args, kwargs)` before each step of every optimizer."""
+    return _added(before, hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable) -> Handle:
+    """Calls `hook(optimizer, args, kwargs)` after each step of every optimizer."""
+    return _added(after, hook)
+
+
+def _added(hooks: OrderedDict, hook: Callable) -> Handle:
+    handle = Handle(hooks)
+    hooks[handle.id] = hook
+    return handle
+
+
+Optimizer.step = hooked(Optimizer.step)  # type: ignore[method-assign]
+Optimizer._wanted, Optimizer._derived = [], ()  # type: ignore[attr-defined]
+
+
+def _has_tensor(value: Any) -> bool:
+    """Whether a setting may change without being replaced."""
+    return isinstance(value, Tensor) or isinstance(value, (tuple, list)) and any(isinstance(v, Tensor) for v in value)
+
+
+def _setting(name: str, value: Any) -> Any:
+    """A setting as a plain value; numbers that stand for real ones are floats."""
+    if isinstance(value, (tuple, list)):
+        return tuple([_setting("", v) if v is not None else None for v in value])
+    if isinstance(value, Tensor) or isinstance(value, (float, np.generic)) or name in ("lr", "") and not isinstance(value, str):
+        return float(value)
+    return value
+
+
+def _number(value: Any) -> float:
+    return value.item() if isinstance(value, Tensor) else value
+
+
+def _real(kind: Any) -> Any:
+    """The dtype of the parts of a number of dtype `kind`."""
+    return {complex64: float32, complex128: float64}.get(kind, kind)
 
 
 def _name(value: Any) -> str:
@@ -332,3 +445,23 @@ def check(bad: bool, text: str) -> None:
     """Raises ValueError for a setting out of range."""
     if bad:
         raise ValueError(text)
+
+
+def check_rate(lr: Any, text: str = "Invalid learning rate: ", least: float = 0.0) -> None:
+    """Raises ValueError for a learning rate that is negative, or a tensor of several."""
+    check(isinstance(lr, Tensor) and lr.numel() != 1, "Tensor lr must be 1-element")
+    check(not least <= lr, f"{text}{lr}")
+
+
+def check_betas(betas: tuple) -> None:
+    """Raises ValueError if the rates of decay of running means are not in [0, 1)."""
+    for i in range(2):
+        check(not 0.0 <= betas[i] < 1.0, f"Invalid beta parameter at index {i}: {betas[i]}")
+
+
+def check_fused(fused: bool | None, foreach: bool | None, differentiable: bool) -> None:
+    """Raises RuntimeError for ways of running that exclude each other. All of them give the same numbers here."""
+    if fused and differentiable:
+        raise RuntimeError("`fused` does not support `differentiable`")
+    if fused and foreach:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .optimizer import Optimizer, check
+from .optimizer import Optimizer, check, check_fused, check_rate
 
 
 class SGD(Optimizer):
@@ -18,15 +18,17 @@ class SGD(Optimizer):
     0.5
     """
     counts = False
+    derives = ("first",)
 
     def __init__(self, params: Any, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0, weight_decay: Any = 0, nesterov: bool = False, *,
                  maximize: bool = False, foreach: bool | None = None, differentiable: bool = False, fused: bool | None = None) -> None:
-        check(lr < 0.0, f"Invalid learning rate: {lr}")
+        check_rate(lr)
         check(momentum < 0.0, f"Invalid momentum value: {momentum}")
         check(weight_decay < 0.0, f"Invalid weight_decay value: {weight_decay}")
         check(nesterov and (momentum <= 0 or dampening != 0), "Nesterov momentum requires a momentum and zero dampening")
         super().__init__(params, dict(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,
                                       maximize=maximize, foreach=foreach, differentiable=differentiable, fused=fused))
+        check_fused(fused, foreach, differentiable)
 
     def needed(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()
@@ -36,23 +38,13 @@ class SGD(Optimizer):
         if weight_decay:
             g = g + weight_decay * p
         if momentum:
-            s["momentum_buffer"] = b = g if first else momentum * s["momentum_buffer"] + (1 - dampening) * g
+            s["momentum_buffer"] = b = g * 1 if first else momentum * s["momentum_buffer"] + (1 - dampening) * g
             g = g + momentum * b if nesterov else b
         return p - lr * g
 
-    def _setting(self, name: str, group: dict[str, Any], bucket: Any) -> Any:
-        if name == "first":
-            return bucket.count == 1
-        return super()._setting(name, group, bucket)
+    def derived(self, group: dict[str, Any], count: int, scalars: dict[str, float]) -> dict[str, Any]:
+        return {"first": count == 1}
 
-    def _settings(self, group: dict[str, Any], bucket: Any) -> list:
-        return [*super()._settings(group, bucket), bucket.count == 1]
-
-    def _fill(self, place: int, group: dict[str, Any], params: list) -> list:
+    def _sort(self, held: dict[str, Any]) -> int:
         """Parameters whose momentum has begun are apart from those whose has not."""
-        begun = [p for p in params if self._state[p].get("momentum_buffer") is not None]
-        fresh = [p for p in params if self._state[p].get("momentum_buffer") is None]
-        made = super()._fill(place, group, begun) if begun else []
-        for bucket in made:
-            bucket.count = 1
-        return made + (super()._fill(place, group, fresh) if fresh else [])
+        return int(held.get("momentum_buffer") is not None)

@@ -1,0 +1,118 @@
+"""Running the program of an update over flat buffers: results go where the old values lay, intermediate ones into a few scratch arrays."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..backends import Program, shown_argument
+from ..backends import numpy as backend
+from ..graph import Node
+
+UFUNCS = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "sqrt": np.sqrt, "maximum": np.maximum,
+          "minimum": np.minimum, "neg": np.negative, "abs": np.absolute, "sign": np.sign}
+
+
+class Plan:
+    """How a program runs in place: `run(*arrays, *numbers, *scratch)` writes each result over the input it replaces."""
+    __slots__ = ("run", "scratch", "source")
+
+    def __init__(self, run: Callable[..., None], scratch: int, source: str) -> None:
+        self.run, self.scratch, self.source = run, scratch, source
+
+
+def plan(program: Program, arrays: int, elementwise: bool = True) -> Plan:
+    """The plan of `program`, whose first `arrays` inputs are arrays; they are the parameter, its gradient and its state.
+
+    The outputs are the new parameter and the new state. The gradient is a copy of the optimizer's own, free for reuse.
+    What is not elementwise may look at old values through views, so that nothing is overwritten before the end.
+    """
+    space: dict[str, Any] = {"xp": backend.xp, "put": np.copyto}
+    names = {node: f"v{i}" for node, i in program.place.items()}
+    where = {node: names[node] for node in program.inputs[:arrays]}        # the array that holds a value
+    targets = [names[node] for i, node in enumerate(program.inputs[:arrays]) if i != 1]
+    last = dict(program.last)
+    for node in program.outputs:
+        last[node] = len(program.nodes)
+    ends: dict[int, list[Node]] = {}
+    for node, i in last.items():
+        ends.setdefault(i, []).append(node)
+    holders: dict[str, Node | None] = {where[node]: node for node in program.inputs[:arrays]}
+    gradient = program.inputs[1]
+    free: list[str] = [] if gradient in last else [where[gradient]]
+    made = 0
+    lines: list[str] = []
+
+    def constant(value: Any) -> str:
+        if value is None or type(value) in (bool, int, float) or type(value) is tuple and all(type(v) is int for v in value):
+            return repr(value)
+        name = f"c{len(space)}"
+        space[name] = value
+        return name
+
+    for i, node in enumerate(program.nodes):
+        sources = [where.get(s, names[s]) if type(s) is Node else constant(s) for s in node.inputs]
+        function = direct(node, program.inputs[0]) if elementwise else None
+        gone = [n for n in ends.get(i, ()) if n in where]
+        if function is None:
+            space[f"k{i}"] = backend.kernel(node)
+            words = node.kind.op.keywords
+            given = "".join(f", {words.get(j, '')}" + shown_argument(a, sources, constant) for j, a in enumerate(node.kind.args))
+            lines.append(f" {names[node]} = {backend.inlined(node, sources) or f'k{i}(xp{given})'}")
+            release(gone, where, holders, free, targets)
+            continue
+        space[f"f{i}"] = function
+        release(gone, where, holders, free, targets)
+        place = chosen(node, program.outputs, targets, holders)
+        if place is None:
+            if not free:
+                free.append(f"t{made}")
+                made += 1
+            place = free.pop()
+        where[node], holders[place] = place, node
+        lines.append(f" f{i}({', '.join(sources)}, out={place})")
+    written = [(target, where.get(node, names[node])) for target, node in zip(targets, program.outputs, strict=True)]
+    moves = [(a, b) for a, b in written if a != b]
+    blocked = {b for _, b in moves} & {a for a, _ in moves}                # a place both read and written at the end
+    for j, (a, b) in enumerate(moves):
+        if b in blocked:
+            lines.append(f" m{j} = {b}.copy()")
+            moves[j] = (a, f"m{j}")
+    lines += [f" put({a}, {b})" for a, b in moves]
+    scratch = [f"t{j}" for j in range(made)]
+    head = f"def program({', '.join([names[n] for n in program.inputs] + scratch)}):"
+    source = "\n".join([head, *(lines or [" pass"])])
+    exec(compile(source, f"<flambeau update {program.number}>", "exec"), space)
+    return Plan(space["program"], made, source)
+
+
+def direct(node: Node, like: Node) -> Any:
+    """The ufunc that computes `node` straight into an array, if there is one."""
+    s = node.spec
+    if type(s) is tuple or s.weak or s.shape != like.shape or s.dtype is not like.dtype or s.dtype.half or backend.CHECK:
+        return None
+    op = node.kind.op
+    if op.inline is None and op.name not in ("sqrt", "maximum", "minimum", "neg", "abs", "sign"):
+        return None
+    if op.inline is not None and backend.inlined(node, [""] * len(node.inputs)) is None:
+        return None
+    return UFUNCS.get(op.name)
+
+
+def release(gone: Sequence[Node], where: dict[Node, str], holders: dict[str, Node | None], free: list[str], targets: Sequence[str]) -> None:
+    """Marks the places of values that are not read again as empty; those that no result goes to are scratch."""
+    for node in gone:
+        place = where[node]
+        if holders.get(place) is node:
+            holders[place] = None
+            if place not in targets:
+                free.append(place)
+
+
+def chosen(node: Node, outputs: Sequence[Node], targets: Sequence[str], holders: dict[str, Node | None]) -> str | None:
+    """Where a result belongs, if the value it replaces is not needed any more."""
+    for output, target in zip(outputs, targets, strict=True):
+        if output is node and holders[target] is None:
+            return target
+    return None
