@@ -40,7 +40,7 @@ class Adam(Optimizer):
                                       decoupled_weight_decay=decoupled_weight_decay))
         check_fused(fused, foreach, differentiable)
 
-    def needed(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def needed(self, group: dict[str, Any], p: Any) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
     def derived(self, group: dict[str, Any], count: int, scalars: dict[str, float]) -> dict[str, Any]:

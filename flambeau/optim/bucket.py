@@ -110,8 +110,8 @@ class Bucket:
         for name in names:
             held = [state.get(p, {}).get(name) for p in params]
             if apart:
-                first = initial(name, params[0])
-                self.state[name] = np.array(held[0]._value() if held[0] is not None else first, self.dtype.numpy)
+                first = np.asarray(initial(name, params[0]) if held[0] is None else held[0]._value(), self.dtype.numpy)
+                self.state[name] = np.array(first if first.ndim else np.broadcast_to(first, self.shapes[0]))
                 continue
             flat = self.state[name] = np.empty(self.size, self.dtype.numpy)
             for p, old, (a, b) in zip(params, held, self.ranges, strict=True):

@@ -115,8 +115,8 @@ class Optimizer:
         """The new value of the parameter `p`, whose gradient is `g`; `s` is its state, to be updated."""
         raise NotImplementedError(f"{type(self).__name__} does not say how a parameter moves")
 
-    def needed(self, group: dict[str, Any]) -> tuple[str, ...]:
-        """The names of the state tensors that a group's settings call for."""
+    def needed(self, group: dict[str, Any], p: Any) -> tuple[str, ...]:
+        """The names of the state tensors that a group's settings call for, where parameters stay apart those of `p`."""
         return self.state_names
 
     def initial(self, name: str, p: Any, group: dict[str, Any]) -> Any:
@@ -136,10 +136,7 @@ class Optimizer:
 
     def step(self, closure: Callable | None = None) -> Any:
         """Moves every parameter that has a gradient. `closure`, if given, computes the loss anew and is called first."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
+        loss = self._loss(closure)
         before = mode.grad, mode.key
         mode.grad = mode.key = False
         try:
@@ -153,6 +150,13 @@ class Optimizer:
         finally:
             mode.grad, mode.key = before
         return loss
+
+    def _loss(self, closure: Callable | None) -> Any:
+        """What `closure`, if there is one, returns; gradients are recorded meanwhile."""
+        if closure is None:
+            return None
+        with enable_grad():
+            return closure()
 
     def _move(self, place: int, group: dict[str, Any], params: list) -> None:
         filled = self._filled.get(place)
@@ -193,7 +197,7 @@ class Optimizer:
             sorts.setdefault((p.dtype, int(_number(held.get("step", 0))), scalars, self._sort(held), 0 if self.elementwise else i), []).append(p)
         made = []
         for (_, count, scalars, begun, _), same in sorts.items():
-            made.append(Bucket(same, self._state, self.needed(group), lambda n, p: self.initial(n, p, group), count if self.counts else begun,
+            made.append(Bucket(same, self._state, self.needed(group, same[0]), lambda n, p: self.initial(n, p, group), count if self.counts else begun,
                                dict(zip(first, scalars, strict=True)), not self.elementwise))
         filled = self._filled[place] = params, made
         return filled
@@ -214,7 +218,7 @@ class Optimizer:
                 scalars = {n: _number(held.get(n, v)) for n, v in first.items()}
                 count = 1 + (int(_number(held.get("step", 0))) if self.counts else self._sort(held))
                 state = {n: held.get(n) if held.get(n) is not None else
-                         from_array(np.full(p.shape, self.initial(n, p, group), p.dtype.numpy)) for n in self.needed(group)}
+                         from_array(np.full(p.shape, self.initial(n, p, group), p.dtype.numpy)) for n in self.needed(group, p)}
                 derived = self.derived(group, count, scalars)
                 values = {**{n: _setting(n, group[n]) for n in self._wanted}, **{n: derived[n] for n in self._derived}}
                 new = self.update(p, -p.grad if group.get("maximize") else p.grad, state, **values)

@@ -30,7 +30,7 @@ class SGD(Optimizer):
                                       maximize=maximize, foreach=foreach, differentiable=differentiable, fused=fused))
         check_fused(fused, foreach, differentiable)
 
-    def needed(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def needed(self, group: dict[str, Any], p: Any) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()
 
     def update(self, p: Any, g: Any, s: dict[str, Any], lr: Any, momentum: Any, dampening: Any, weight_decay: Any, nesterov: bool,

@@ -1,0 +1,4 @@
+"""AdamW, which lives beside Adam."""
+from .adam import AdamW
+
+__all__ = ["AdamW"]
