@@ -17,7 +17,7 @@ from .dtypes import dtype
 from .engine import engine
 from .graph import Node, leaf, mode, spec
 from .ops import registry
-from .ops._op import NUMBERS, Composite, Op, heads_of, return_type
+from .ops._op import NUMBERS, Composite, Op, caller, heads_of, return_type
 from .views import check_writable, make_view, write
 
 HANDLES: set[type] = set()          # Tensor and Parameter: classes whose operations need no look at the class
@@ -193,7 +193,7 @@ def source_of(op: Op) -> tuple[str, dict[str, Any]]:
     """
     heads, names = heads_of(op.parameters)
     names |= {"H": HANDLES, "Node": Node, "_mode": mode, "engine": engine, "pending": engine.pending, "new": _new, "T": Tensor,
-              "call": call, "make_view": make_view, "store": store, "into": into, "fast": {}}
+              "call": call, "caller": caller, "make_view": make_view, "store": store, "into": into, "fast": {}}
     before, keys, inputs = [], ["_mode.key"], []
     for i, p in enumerate(op.parameters):
         if p.operand and not p.sequence:
@@ -215,7 +215,7 @@ def source_of(op: Op) -> tuple[str, dict[str, Any]]:
         heads.append("**_words")
         names["renamed"] = renamed
         body.insert(0, f" if _words: return renamed(_op, _function, _words, dict(zip({tuple(p.name for p in op.parameters)}, {arguments})))")
-    if op.checks or op.eager or not inputs or any(p.sequence for p in op.parameters):
+    if op.eager or not inputs or any(p.sequence for p in op.parameters):
         body.append(f" return call(_op, {arguments})")
     else:
         node_inputs = "(" + "".join(v + ", " for v in inputs) + ")"
@@ -226,7 +226,7 @@ def source_of(op: Op) -> tuple[str, dict[str, Any]]:
         rest = "(" + "".join(p.name + ", " for p in op.parameters[1:]) + ")"
         body += [" try:", *before, f"  kind = fast.get({key})", " except TypeError: kind = None",
                  f" if kind is None: return store(_op, fast, {arguments})",
-                 f" node = Node(kind, {node_inputs})", " pending.append(node)", " t = new(T); t._node = node",
+                 f" node = Node(kind, {node_inputs})", *([" node.extra = {'line': caller()}"] if op.checks else []), " pending.append(node)", " t = new(T); t._node = node",
                  " engine.load = load = engine.load + kind.weight", " if load > engine.bound: engine.flush('bound')",
                  f" return make_view(t, {op.parameters[0].name}, _op, {rest})" if op.view else " return t"]
     return "\n".join([f"def {op.name}({', '.join(heads)}):", *body]), names

@@ -71,8 +71,14 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
             quick = gradients([root], [None], None, bool(retain_graph))
             if quick is not None:
                 for node, g in quick:
-                    t = owner(node)
-                    if t is not None:
+                    ref = node.extra
+                    t = ref() if type(ref) is weakref.ref else owner(node)
+                    if t is None:
+                        continue
+                    if t._grad is None and t._hooks is None and t._after_hooks is None:
+                        t._grad = made = object.__new__(binding.Tensor)
+                        made._node = g
+                    else:
                         accumulate(t, g)
                 return
     roots = _listed(tensors)

@@ -192,17 +192,24 @@ def generate(program: Program) -> Callable[..., tuple]:
         if size > SMALL:
             dead.setdefault(i, []).append(names[node])
     fixed: dict[Node, Any] = {}
+    fresh = own_memory(program)
     for i, node in enumerate(program.nodes):
         if node.spec is not None and all(type(s) is not Node or s in fixed for s in node.inputs) and is_small(node):
             fixed[node] = space[names[node]] = evaluate(node, tuple([fixed[s] if type(s) is Node else s for s in node.inputs]))
             lines.append(" pass")                       # the same every time: worked out now
             continue
+        into = reused(program, node, i, fresh) if not CHECK else None
         space[f"k{i}"] = kernel(node)
         sources = [names[s] if type(s) is Node else constant(s) for s in node.inputs]
         words = node.kind.op.keywords
         given = "".join(f", {words.get(j, '')}" + shown_argument(a, sources, constant) for j, a in enumerate(node.kind.args))
+        if into is not None and "numpy.into" in node.kind.op.lowerings:
+            space[f"k{i}"] = node.kind.op.lowerings["numpy.into"]
+            given = f", {names[into]}{given}"
+            into = None
         drop = "".join(f"; {name} = None" for name in dead.get(i, ()))
-        lines.append(f" {names[node]} = {inlined(node, sources) or f'k{i}(xp{given})'}{drop}")
+        written = inlined(node, sources, names[into] if into is not None else "") or f"k{i}(xp{given})"
+        lines.append(f" {names[node]} = {written}{drop}")
     lines.append(f" return ({''.join(names[n] + ', ' for n in program.outputs)})")
     exec(compile("\n".join(lines), f"<flambeau program {program.number}>", "exec"), space)
     return space["program"]
@@ -213,21 +220,41 @@ def is_small(node: Node) -> bool:
     return type(node.spec) is not tuple and node.spec.numel <= 1024
 
 
-def inlined(node: Node, sources: Sequence[str]) -> str | None:
-    """The operation as an expression in Python's operators, which saves the call of a kernel."""
+def inlined(node: Node, sources: Sequence[str], into: str = "") -> str | None:
+    """The operation as an expression in Python's operators, or as NumPy's function that writes to `into`: saves a kernel's call."""
     op = node.kind.op
-    if op.inline is None or CHECK or op.upcast and node.spec.dtype.half:
-        return None
     template = op.inline(node.kind) if callable(op.inline) else op.inline
-    if template is None:
+    if template is None and not (op.ufunc and into) or CHECK or op.upcast and node.spec.dtype.half:
         return None
     values = {}
     for p, where in zip(op.parameters, node.kind.args, strict=True):
-        if type(where) is int and p.operand:
+        if type(where) is int:
             values[p.name] = sources[where]
-        elif type(where) is int or where.value != p.default:
+        elif where.value != p.default:
             return None
-    return template.format(**values)
+    return f"xp.{op.ufunc}({', '.join(values.values())}, {into})" if op.ufunc and into else template.format(**values)
+
+
+def own_memory(program: Program) -> set[Node]:
+    """Intermediate values in memory of their own that nothing else looks into: they may be written over when they are read last."""
+    found = {node for node in program.nodes if node.kind.op.fresh and node in program.last and node.spec.ndim and not node.spec.dtype.half}
+    for node in program.nodes:
+        if not node.kind.op.fresh:
+            found.difference_update(s for s in node.inputs if type(s) is Node)
+    return found
+
+
+def reused(program: Program, node: Node, place: int, fresh: set[Node]) -> Node | None:
+    """An operand that is read here for the last time and in whose memory the result may be put."""
+    op = node.kind.op
+    large = type(node.spec) is not tuple and node.spec.nbytes > SMALL
+    if not ("numpy.into" in op.lowerings or op.ufunc and large) or type(node.spec) is tuple:
+        return None
+    for source in node.inputs:
+        if type(source) is Node and source in fresh and program.last[source] == place and source.spec.shape == node.spec.shape \
+                and source.spec.dtype is node.spec.dtype:
+            return source
+    return None
 
 
 def failed(error: Exception, program: Program) -> Node | None:

@@ -78,7 +78,8 @@ class Op:
                  static: str = "", api: str = "torch method", alias: str = "", cases: Iterable[tuple] = (), wrong: Iterable = (),
                  view: bool = False, put: Callable | None = None, checks: bool = False, shown: Any = None, upcast: bool = True,
                  names: Any = None, eager: bool = False, starts: bool = False, detaches: bool = False,
-                 number_first: bool = False, inline: str | None = None) -> None:
+                 number_first: bool = False, inline: str | None = None,
+                 ufunc: str = "", fresh: bool = False) -> None:
         self.name = self.__name__ = body.__name__
         self.__doc__, self.body, self.cases, self.wrong = body.__doc__, body, list(cases), list(wrong)
         self.parameters = parameters_of(body, static.split())
@@ -90,6 +91,8 @@ class Op:
         self.to_float = by_name(to_float) if callable(to_float) else to_float
         self.api, self.alias, self.fields = api.split(), alias.split(), names
         self.shown, self.starts, self.detaches, self.inline = shown, starts, detaches, inline
+        self.ufunc = ufunc                              # NumPy's function of the same arguments that takes `out`
+        self.fresh = fresh or bool(ufunc)               # results lie in memory of their own
         self.number_first = number_first                # the function takes a Python number as its first operand
         self.kinds: dict[tuple, Kind] = {}
         self.lowerings: dict[str, Callable] = {}

@@ -46,6 +46,7 @@ def kept(xp: Any, x: Any, mask: Any) -> Any:
 @op(
     no_bool("Boolean inputs not supported for relu"),
     api="torch method inplace",
+    fresh=True,
     grad=lambda g, out: relu_backward(g, out),
     wrong=[((S(2, dtype="bool"),), RuntimeError, "Boolean inputs not supported for relu")],
 )
@@ -57,12 +58,21 @@ def relu(xp, input: T):
 @op(
     broadcast,
     api="",
+    fresh=True,
     grad=dict(
         input=lambda g, other: relu_backward(g, other), other=lambda g, other_spec: filled(g, other_spec.shape, 0)
     ),
 )
 def relu_backward(xp, input: T, other: T):
     """`input` where `other` (a result of relu) is above zero or NaN, else 0."""
+    return kept(xp, input, ~(other <= 0))
+
+
+@relu_backward.lower("numpy.into")
+def _relu_backward_into(xp, into, input, other):
+    if into is input and into.size < 4096:
+        xp.putmask(into, other <= 0, 0)
+        return into
     return kept(xp, input, ~(other <= 0))
 
 
@@ -130,6 +140,7 @@ def _sigmoid_grad(g, out):
     to_float=True,
     api="torch method inplace out",
     alias="special.expit nn.functional.sigmoid",
+    ufunc="special.expit",
     grad=_sigmoid_grad,
 )
 def sigmoid(xp, input: T):

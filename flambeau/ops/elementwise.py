@@ -43,7 +43,7 @@ def _added(input: Spec, other: Spec, alpha: Any) -> Spec:
     return broadcast(input, other)
 
 
-@op(_added, promote="input other", number_first=True, api=ARITHMETIC, inline="{input} + {other}",
+@op(_added, promote="input other", number_first=True, api=ARITHMETIC, inline="{input} + {other}", ufunc="add",
     grad=dict(input=lambda g: g, other=lambda g, alpha: g if alpha == 1 else g * conj(alpha)))
 def add(xp, input: T, other: T, *, alpha=1):
     """`input + alpha * other`, broadcast to a common shape."""
@@ -59,7 +59,7 @@ def _subtracted(input: Spec, other: Spec, alpha: Any, given: tuple) -> Spec:
     return _added(input, other, alpha)
 
 
-@op(_subtracted, promote="input other", number_first=True, api=ARITHMETIC, alias="subtract", inline="{input} - {other}",
+@op(_subtracted, promote="input other", number_first=True, api=ARITHMETIC, alias="subtract", inline="{input} - {other}", ufunc="subtract",
     grad=dict(input=lambda g: g, other=lambda g, alpha: -g if alpha == 1 else g * conj(-alpha)))
 def sub(xp, input: T, other: T, *, alpha=1):
     """`input - alpha * other`, broadcast to a common shape."""
@@ -73,14 +73,14 @@ def rsub(xp, input: T, other: T, *, alpha=1):
     return other - (input if type(alpha) is int and alpha == 1 else _multiple(xp, alpha, input, other))
 
 
-@op(broadcast, promote=True, number_first=True, api=ARITHMETIC, alias="multiply", inline="{input} * {other}",
+@op(broadcast, promote=True, number_first=True, api=ARITHMETIC, alias="multiply", inline="{input} * {other}", ufunc="multiply",
     grad=dict(input=lambda g, other: g * conj(other), other=lambda g, input: g * conj(input)))
 def mul(xp, input: T, other: T):
     """`input * other`, broadcast to a common shape."""
     return input * other
 
 
-@op(refusing("b", "Negation, the `-` operator, on " + _NO_MINUS, same, RuntimeError), promote=True, api=ARITHMETIC,
+@op(refusing("b", "Negation, the `-` operator, on " + _NO_MINUS, same, RuntimeError), promote=True, api=ARITHMETIC, ufunc="negative",
     alias="negative", grad=lambda g: -g)
 def neg(xp, input: T):
     """`-input`."""
@@ -133,7 +133,7 @@ def _divided(input: Spec, other: Spec, rounding_mode: Any) -> Spec:
 
 
 @op(_divided, promote=True, to_float=lambda rounding_mode: rounding_mode is None, number_first=True, api=ARITHMETIC,
-    alias="divide true_divide", inline="{input} / {other}", grad=dict(
+    alias="divide true_divide", inline="{input} / {other}", ufunc="divide", grad=dict(
     input=lambda g, other, rounding_mode: g / conj(other) if rounding_mode is None else g * 0,
     other=lambda g, out, other, rounding_mode: -g * conj(out / other) if rounding_mode is None else g * 0))
 def div(xp, input: T, other: T, *, rounding_mode=None):
@@ -320,7 +320,7 @@ def float_power(input, exponent):
     return pow(*[registry["_to_copy"](v, kind) if hasattr(v, "dtype") else v for v in (input, exponent)])
 
 
-@op(same, promote=True, to_float=True, api=ARITHMETIC, grad=lambda g, out: g / (2 * conj(out)))
+@op(same, promote=True, to_float=True, api=ARITHMETIC, ufunc="sqrt", grad=lambda g, out: g / (2 * conj(out)))
 def sqrt(xp, input: T):
     """Square root of each element; NaN below zero."""
     return xp.sqrt(input)
@@ -334,13 +334,13 @@ def rsqrt(xp, input: T):
 
 # exp and log stand here because powers and every other family are written in them
 
-@op(same, promote=True, to_float=True, api=ARITHMETIC, grad=lambda g, out: g * conj(out))
+@op(same, promote=True, to_float=True, api=ARITHMETIC, ufunc="exp", grad=lambda g, out: g * conj(out))
 def exp(xp, input: T):
     """e to the power of each element."""
     return xp.exp(input)
 
 
-@op(same, promote=True, to_float=True, api=ARITHMETIC, grad=lambda g, input: g / conj(input))
+@op(same, promote=True, to_float=True, api=ARITHMETIC, ufunc="log", grad=lambda g, input: g / conj(input))
 def log(xp, input: T):
     """Natural logarithm of each element; NaN below zero."""
     return xp.log(input)

@@ -1,6 +1,7 @@
 """Products of matrices and vectors: matmul, linear and the products that add."""
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -138,6 +139,7 @@ def _shown(kind: Kind) -> str:
 
 @op(
     lambda input, other: _product(input, other),
+    fresh=True,
     api="torch method out",
     alias="linalg.matmul",
     shown=_shown,
@@ -214,6 +216,7 @@ def _folds(left: Spec, right: Spec) -> Spec:
 
 @op(
     _folds,
+    fresh=True,
     api="",
     grad=dict(
         left=lambda g, left_spec, right: linear(conj(right), g) if left_spec.ndim == right.ndim else conj(right) @ g,
@@ -297,6 +300,7 @@ def _linear_shown(kind: Kind) -> str:
 
 @op(
     _linear,
+    fresh=True,
     api="nn.functional",
     shown=_linear_shown,
     cases=[
@@ -358,7 +362,15 @@ def _rows_summed(xp, input: T):
 def _rows_summed_numpy(xp, input):
     if input.ndim != 2:
         input = input.reshape(math.prod(input.shape[:-1]), input.shape[-1])
+    if input.dtype.kind == "f" and input.shape[0] < 256 and input.dtype.itemsize > 2:
+        return _ones(input.shape[0], input.dtype).dot(input)     # half the time of a reduction
     return xp.add.reduce(input, 0)
+
+
+@functools.lru_cache(64)
+def _ones(rows: int, dtype: Any) -> Any:
+    import numpy
+    return numpy.ones(rows, dtype)
 
 
 # ---- the same products by their other names

@@ -72,6 +72,15 @@ def _mse_loss(xp, input: T, target: T, reduction="mean"):
     return reduced(xp, d * d, reduction)
 
 
+@_mse_loss.lower("numpy")
+def _mse_numpy(xp, input, target, reduction):
+    d = input - target
+    if reduction == "none" or d.size > 4096 or d.dtype.kind != "f":
+        return reduced(xp, d * d, reduction)
+    d = d.ravel()
+    return d.dot(d) if reduction == "sum" else d.dot(d) / d.dtype.type(d.size)
+
+
 def _mse_to_g(g, input, other, target, reduction):
     return gathered(g * _mse_backward(filled(input, (), 1), other, target, reduction), reduction)
 

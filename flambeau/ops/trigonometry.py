@@ -61,7 +61,7 @@ def cosh(xp, input: T):
     return xp.cosh(input)
 
 
-@op(same, promote=True, to_float=True, api=UNARY, alias="nn.functional.tanh",
+@op(same, promote=True, to_float=True, api=UNARY, alias="nn.functional.tanh", ufunc="tanh",
     grad=lambda g, out: g * conj(1 - out * out))
 def tanh(xp, input: T):
     """Hyperbolic tangent of each element."""
