@@ -76,7 +76,7 @@ def outputs(op, case, **how):
     return [o for o in call(op, args, words) if isinstance(o, Tensor)], leaves
 
 
-@pytest.mark.parametrize("op, case", table())
+@pytest.mark.parametrize("op, case", list(table()))
 def test_value_fits_the_rule(op, case):
     """FLAMBEAU_CHECK compares each computed value with what the rule said; lazily and at once the results are equal."""
     before = engine.bound
@@ -119,7 +119,18 @@ def directional(function, leaves, directions):
     return (ends[0] - ends[1]) / (2 * STEP)
 
 
-@pytest.mark.parametrize("op, case", [p for p in table() if differentiable(p.values[0])])
+# PyTorch has no derivative for the first operand of these either, and says so.
+WITHOUT = {"igamma", "igammac", "_special_zeta"}
+
+
+@pytest.mark.parametrize("op, case", [p for p in table() if p.values[0].name in WITHOUT])
+def test_missing_derivatives_say_so(op, case):
+    args, words, leaves = arguments(case, wide=True, grad=True)
+    with pytest.raises(NotImplementedError, match="derivative for .* is not implemented"):
+        flambeau.autograd.grad(weighted(call(op, args, words)), leaves)
+
+
+@pytest.mark.parametrize("op, case", [p for p in table() if differentiable(p.values[0]) and p.values[0].name not in WITHOUT])
 def test_gradients(op, case):
     """First and second order against central differences along one direction, in float64."""
     args, words, leaves = arguments(case, wide=True, grad=True)
