@@ -123,14 +123,18 @@ def directional(function, leaves, directions):
 WITHOUT = {"igamma", "igammac", "_special_zeta"}
 
 
-@pytest.mark.parametrize("op, case", [p for p in table() if p.values[0].name in WITHOUT])
+def lacking(op, case):
+    return op.name in WITHOUT and isinstance(case[0], Sample)
+
+
+@pytest.mark.parametrize("op, case", [p for p in table() if lacking(*p.values)])
 def test_missing_derivatives_say_so(op, case):
     args, words, leaves = arguments(case, wide=True, grad=True)
     with pytest.raises(NotImplementedError, match="derivative for .* is not implemented"):
         flambeau.autograd.grad(weighted(call(op, args, words)), leaves)
 
 
-@pytest.mark.parametrize("op, case", [p for p in table() if differentiable(p.values[0]) and p.values[0].name not in WITHOUT])
+@pytest.mark.parametrize("op, case", [p for p in table() if differentiable(p.values[0]) and not lacking(*p.values)])
 def test_gradients(op, case):
     """First and second order against central differences along one direction, in float64."""
     args, words, leaves = arguments(case, wide=True, grad=True)
