@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from . import gather
-from .collate import default_collate, default_collate_fn_map, default_convert, is_default
+from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset
-from .fetch import _DatasetKind, create_fetcher
+from .fetch import _DatasetKind, create_fetcher, stacks
 from .resume import Progress
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
 from .worker_info import get_worker_info
@@ -171,7 +171,9 @@ class DataLoader(Generic[T_co]):
     def __iter__(self) -> Any:
         if not self.persistent_workers:
             found = self._get_iterator()
-        elif self._iterator is None:
+        elif self._iterator is None or self._iterator._broken is not None or self._resume is not None:
+            # Workers that go on where others were have to begin where those did.
+            self._iterator = None
             found = self._iterator = self._get_iterator()
         else:
             found = self._iterator
@@ -305,7 +307,7 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
 
     def _taken_at_once(self) -> Any:
         """The batches of a TensorDataset, taken from its tensors; None if anything of the program's is to be called."""
-        if self._collate_fn is not default_collate or not is_default(default_collate_fn_map) or not self._auto_collation:
+        if not self._auto_collation or not stacks(self._collate_fn):
             return None
         found = gather.source_of(self._dataset)
         return None if found is None else gather.batches(*found, self._index_sampler)
@@ -321,14 +323,19 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
 
     def __next__(self) -> Any:
         progress = self._progress
-        if progress.before is None:
+        first = progress.before is None
+        if first:
             progress.begin()
         try:
             batch = next(self._batches)
         except StopIteration:
             progress.ended = True
             raise
-        progress.done = self._num_yielded = self._num_yielded + 1
+        finally:
+            progress.done += 1
+            if first:
+                progress.begun()
+        self._num_yielded += 1
         if self._IterableDataset_len_called is not None:
             self._check_length()
         return batch

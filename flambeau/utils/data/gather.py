@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...graph import Node, Spec, mode, spec
-from ...tensor import Tensor
+from ...tensor import Tensor, from_array
 from .dataset import Subset, TensorDataset
 from .sampler import BatchSampler, index_arrays
 
@@ -39,6 +39,11 @@ def _outside(rows: np.ndarray, size: int) -> bool:
     return bool(rows.size) and not (-size <= rows.min() and rows.max() < size)
 
 
+def rows_of(dataset: TensorDataset, indices: np.ndarray) -> list[Tensor]:
+    """One batch."""
+    return [from_array(np.asarray(t._value()).take(indices, 0), s=_leaf_kind(t, len(indices)).spec) for t in dataset.tensors]
+
+
 def batches(dataset: TensorDataset, rows: Any, index_sampler: Any) -> Iterator[list[Tensor]] | None:
     """The collated batches of a pass, in order; None if the order is not made by samplers of this package."""
     if type(index_sampler) is not BatchSampler:
@@ -68,30 +73,30 @@ def _sliced(dataset: TensorDataset, rows: Any, indices: np.ndarray, size: int) -
     if rows is not None:
         indices = rows[indices]
     done, total = 0, len(indices)
-    row_bytes = sum(t.nbytes // max(len(t), 1) for t in dataset.tensors) * size
-    ahead = max(1, BLOCK_BYTES // max(row_bytes, 1)) * size
-    kinds = [_leaf_kind(t, size) for t in dataset.tensors]
+    tensors = dataset.tensors
+    batch_bytes = size * sum(t.nbytes // max(len(t), 1) for t in tensors)
+    ahead = max(1, BLOCK_BYTES // max(batch_bytes, 1)) * size
+    kinds = [_leaf_kind(t, size) for t in tensors]
     while done < total:
-        values = [t._value() for t in dataset.tensors]
-        nodes = [t._node for t in dataset.tensors]
-        stop = min(done + ahead, total)
-        blocks = [value.take(indices[done:stop], 0) for value in values]
-        tensors = dataset.tensors
-        for start in range(0, stop - done, size):
-            for t, node in zip(tensors, nodes, strict=True):
-                if t._node is not node:
-                    break
-            else:
-                batch = []
-                for kind, block in zip(kinds, blocks, strict=True):
-                    t = _new(Tensor)
-                    t._node = Node(kind, (), block[start:start + size])
-                    batch.append(t)
-                yield batch
-                continue
-            stop = done + start
-            break
-        done = stop
+        values = [t._value() for t in tensors]
+        nodes = [t._node for t in tensors]
+        block = indices[done:done + ahead]
+        columns = [_batched(value.take(block, 0), size, kind) for value, kind in zip(values, kinds, strict=True)]
+        for batch in zip(*columns, strict=True):
+            if [t._node for t in tensors] != nodes:
+                break
+            done += size
+            yield list(batch)
+
+
+def _batched(taken: np.ndarray, size: int, kind: Any) -> list[Tensor]:
+    """Every `size` rows as a tensor."""
+    found = []
+    for value in taken.reshape(-1, size, *taken.shape[1:]):
+        t = _new(Tensor)
+        t._node = Node(kind, (), value)
+        found.append(t)
+    return found
 
 
 def _leaf_kind(t: Tensor, size: int) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ... import dtypes
 from ...creation import as_tensor
+from ...generator import Stream
 from ...random import Generator, stream
 from ...tensor import Tensor
 
@@ -20,6 +21,7 @@ __all__ = ["BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "Sub
 
 T_co = TypeVar("T_co", covariant=True)
 WITH_REPLACEMENT = 32  # indices that are drawn at a time
+_spare = Stream()
 
 
 class Sampler(Generic[T_co]):
@@ -54,6 +56,8 @@ class RandomSampler(Sampler[int]):
     """
     data_source: Sized
     replacement: bool
+    _seed: int | None = None  # of the last pass
+    _given_seed: int | None = None  # taken by the next pass in place of a draw
 
     def __init__(self, data_source: Sized, replacement: bool = False, num_samples: int | None = None,
                  generator: Generator | None = None) -> None:
@@ -76,17 +80,23 @@ class RandomSampler(Sampler[int]):
         n, wanted = len(self.data_source), self.num_samples
         draws = self.generator
         if draws is None:
-            draws = Generator().manual_seed(draw_seed(None))
+            self._seed = draw_seed(None) if self._given_seed is None else self._given_seed
+            self._given_seed = None
+            if wanted == n and not self.replacement:
+                # A stream costs as much as many batches: this one is never needed beyond this line.
+                yield _spare.manual_seed(self._seed).permutation(n)
+                return
+            draws = Generator().manual_seed(self._seed)
         if self.replacement:
             for _ in range(wanted // WITH_REPLACEMENT):
-                yield draws._stream.integers((WITH_REPLACEMENT,), 0, n)
-            yield draws._stream.integers((wanted % WITH_REPLACEMENT,), 0, n)
+                yield stream(draws).integers((WITH_REPLACEMENT,), 0, n)
+            yield stream(draws).integers((wanted % WITH_REPLACEMENT,), 0, n)
             return
         for _ in range(wanted // n):
-            yield draws._stream.permutation(n)
+            yield stream(draws).permutation(n)
         # One more shuffle is drawn even if none of it is wanted, which a generator of the program's shows.
         if wanted % n or self.generator is not None:
-            yield draws._stream.permutation(n)[:wanted % n]
+            yield stream(draws).permutation(n)[:wanted % n]
 
     def __iter__(self) -> Iterator[int]:
         for chunk in self.chunks():
