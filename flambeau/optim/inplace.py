@@ -10,7 +10,8 @@ from ..backends import Program, shown_argument
 from ..backends import numpy as backend
 from ..graph import Node
 
-UFUNCS = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "sqrt": np.sqrt, "maximum": np.maximum,
+UFUNCS = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "sqrt": np.sqrt,
+          "maximum": np.maximum,
           "minimum": np.minimum, "neg": np.negative, "abs": np.absolute, "sign": np.sign}
 
 
@@ -45,7 +46,8 @@ def plan(program: Program, arrays: int, elementwise: bool = True) -> Plan:
     lines: list[str] = []
 
     def constant(value: Any) -> str:
-        if value is None or type(value) in (bool, int, float) or type(value) is tuple and all(type(v) is int for v in value):
+        if value is None or type(value) in (bool, int, float) or type(value) is tuple and all(type(v) is int
+                                                                                              for v in value):
             return repr(value)
         name = f"c{len(space)}"
         space[name] = value
@@ -56,9 +58,10 @@ def plan(program: Program, arrays: int, elementwise: bool = True) -> Plan:
         function = direct(node, program.inputs[0]) if elementwise else None
         gone = [n for n in ends.get(i, ()) if n in where]
         if function is None:
-            space[f"k{i}"] = backend.kernel(node)
+            space[f"k{i}"] = backend.bare_kernel(node)
             words = node.kind.op.keywords
-            given = "".join(f", {words.get(j, '')}" + shown_argument(a, sources, constant) for j, a in enumerate(node.kind.args))
+            given = "".join(f", {words.get(j, '')}" + shown_argument(a, sources, constant) for j,
+                            a in enumerate(node.kind.args))
             lines.append(f" {names[node]} = {backend.inlined(node, sources) or f'k{i}(xp{given})'}")
             release(gone, where, holders, free, targets)
             continue
@@ -100,7 +103,8 @@ def direct(node: Node, like: Node) -> Any:
     return UFUNCS.get(op.name)
 
 
-def release(gone: Sequence[Node], where: dict[Node, str], holders: dict[str, Node | None], free: list[str], targets: Sequence[str]) -> None:
+def release(gone: Sequence[Node], where: dict[Node, str], holders: dict[str, Node | None], free: list[str],
+            targets: Sequence[str]) -> None:
     """Marks the places of values that are not read again as empty; those that no result goes to are scratch."""
     for node in gone:
         place = where[node]
