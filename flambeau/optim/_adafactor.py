@@ -19,16 +19,17 @@ class Adafactor(Optimizer):
     elementwise = False
     derives = ("length", "share")
 
-    def __init__(self, params: Any, lr: Any = 1e-2, beta2_decay: float = -0.8, eps: tuple[float | None, float] = (None, 1e-3), d: float = 1.0,
-                 weight_decay: float = 0.0, *, foreach: bool | None = None, maximize: bool = False) -> None:
+    def __init__(self, params: Any, lr: Any = 1e-2, beta2_decay: float = -0.8,
+                 eps: tuple[float | None, float] = (None, 1e-3), d: float = 1.0, weight_decay: float = 0.0, *,
+                 foreach: bool | None = None, maximize: bool = False) -> None:
         check_rate(lr, "Learning rate should be >= 0 but is: ")
         check(not 0.0 >= beta2_decay, f"beta2_decay should be <= 0 but is: {beta2_decay}")
         check(eps[0] is not None and not 0.0 <= eps[0], f"epsilon1 should be >= 0 but is: {eps[0]}")
         check(not 0.0 <= eps[1], f"epsilon2 should be >= 0 but is: {eps[1]}")
         check(not 1.0 <= d, f"Clipping threshold d should be >= 1 but is: {d}")
         check(not 0.0 <= weight_decay, f"weight_decay should be >= 0 but is: {weight_decay}")
-        super().__init__(params, dict(lr=lr, beta2_decay=beta2_decay, eps=eps, d=d, weight_decay=weight_decay, foreach=foreach,
-                                      maximize=maximize))
+        super().__init__(params, dict(lr=lr, beta2_decay=beta2_decay, eps=eps, d=d, weight_decay=weight_decay,
+                                      foreach=foreach, maximize=maximize))
 
     def needed(self, group: dict[str, Any], p: Any) -> tuple[str, ...]:
         return ("row_var", "col_var") if p.ndim > 1 else ("variance",)
@@ -44,7 +45,8 @@ class Adafactor(Optimizer):
     def derived(self, group: dict[str, Any], count: int, scalars: dict[str, float]) -> dict[str, Any]:
         return {"length": min(float(group["lr"]), count ** -0.5), "share": float(count ** group["beta2_decay"])}
 
-    def update(self, p: Any, g: Any, s: dict[str, Any], lr: Any, eps: tuple, d: Any, weight_decay: Any, length: Any, share: Any) -> Any:
+    def update(self, p: Any, g: Any, s: dict[str, Any], lr: Any, eps: tuple, d: Any, weight_decay: Any, length: Any,
+               share: Any) -> Any:
         if p.dtype.is_complex:
             raise RuntimeError("Adafactor does not support complex parameters")
         least = finfo(p.dtype).eps if eps[0] is None else eps[0]

@@ -13,14 +13,15 @@ class Adadelta(Optimizer):
     """
     state_names = ("square_avg", "acc_delta")
 
-    def __init__(self, params: Any, lr: Any = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0, foreach: bool | None = None, *,
-                 capturable: bool = False, maximize: bool = False, differentiable: bool = False) -> None:
+    def __init__(self, params: Any, lr: Any = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0,
+                 foreach: bool | None = None, *, capturable: bool = False, maximize: bool = False,
+                 differentiable: bool = False) -> None:
         check_rate(lr)
         check(not 0.0 <= rho <= 1.0, f"Invalid rho value: {rho}")
         check(not 0.0 <= eps, f"Invalid epsilon value: {eps}")
         check(not 0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
-        super().__init__(params, dict(lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize, capturable=capturable,
-                                      foreach=foreach, differentiable=differentiable))
+        super().__init__(params, dict(lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize,
+                                      capturable=capturable, foreach=foreach, differentiable=differentiable))
 
     def update(self, p: Any, g: Any, s: dict[str, Any], lr: Any, rho: Any, eps: Any, weight_decay: Any) -> Any:
         if weight_decay:

@@ -17,21 +17,23 @@ class Adagrad(Optimizer):
     state_names = ("sum",)
     derives = ("rate",)
 
-    def __init__(self, params: Any, lr: Any = 1e-2, lr_decay: float = 0, weight_decay: float = 0, initial_accumulator_value: float = 0,
-                 eps: float = 1e-10, foreach: bool | None = None, *, maximize: bool = False, differentiable: bool = False,
-                 fused: bool | None = None) -> None:
+    def __init__(self, params: Any, lr: Any = 1e-2, lr_decay: float = 0, weight_decay: float = 0,
+                 initial_accumulator_value: float = 0, eps: float = 1e-10, foreach: bool | None = None, *,
+                 maximize: bool = False, differentiable: bool = False, fused: bool | None = None) -> None:
         check_rate(lr)
         check(not 0.0 <= lr_decay, f"Invalid lr_decay value: {lr_decay}")
         check(not 0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
-        check(not 0.0 <= initial_accumulator_value, f"Invalid initial_accumulator_value value: {initial_accumulator_value}")
+        check(not 0.0 <= initial_accumulator_value, f"Invalid initial_accumulator_value value: "
+                                                    f"{initial_accumulator_value}")
         check(not 0.0 <= eps, f"Invalid epsilon value: {eps}")
         super().__init__(params, dict(lr=lr, lr_decay=lr_decay, eps=eps, weight_decay=weight_decay,
-                                      initial_accumulator_value=initial_accumulator_value, foreach=foreach, maximize=maximize,
-                                      differentiable=differentiable, fused=fused))
+                                      initial_accumulator_value=initial_accumulator_value, foreach=foreach,
+                                      maximize=maximize, differentiable=differentiable, fused=fused))
         check_fused(fused, foreach, differentiable)
         for group in self.param_groups:
             for p in group["params"]:
-                first = np.full(p.shape, initial_accumulator_value * (1 + 1j) if p.is_complex() else initial_accumulator_value, p.dtype.numpy)
+                first = np.full(p.shape, initial_accumulator_value * (1 + 1j) if p.is_complex()
+                                else initial_accumulator_value, p.dtype.numpy)
                 self._state[p].update(step=from_array(np.array(0.0, np.float32)), sum=from_array(first))
 
     def initial(self, name: str, p: Any, group: dict[str, Any]) -> Any:

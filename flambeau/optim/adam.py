@@ -21,22 +21,25 @@ class Adam(Optimizer):
     """
     derives = ("rate", "spread")
 
-    def __init__(self, params: Any, lr: Any = 1e-3, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
-                 amsgrad: bool = False, *, foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
-                 differentiable: bool = False, fused: bool | None = None, decoupled_weight_decay: bool = False) -> None:
+    def __init__(self, params: Any, lr: Any = 1e-3, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 0, amsgrad: bool = False, *, foreach: bool | None = None,
+                 maximize: bool = False, capturable: bool = False, differentiable: bool = False,
+                 fused: bool | None = None, decoupled_weight_decay: bool = False) -> None:
         check(isinstance(lr, Tensor) and bool(foreach) and not capturable,
               "lr as a Tensor is not supported for capturable=False and foreach=True")
         check_rate(lr)
         check(not 0.0 <= eps, f"Invalid epsilon value: {eps}")
         check_betas(betas)
         check(not 0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
-        check(isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor), "betas must be either both floats or both Tensors")
+        check(isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor),
+              "betas must be either both floats or both Tensors")
         for i, beta in enumerate(betas):
             check(isinstance(beta, Tensor) and bool(foreach) and not capturable,
                   f"betas[{i}] as a Tensor is not supported for capturable=False and foreach=True")
             check(isinstance(beta, Tensor) and beta.numel() != 1, f"Tensor betas[{i}] must be 1-element")
-        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize,
-                                      foreach=foreach, capturable=capturable, differentiable=differentiable, fused=fused,
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad,
+                                      maximize=maximize, foreach=foreach, capturable=capturable,
+                                      differentiable=differentiable, fused=fused,
                                       decoupled_weight_decay=decoupled_weight_decay))
         check_fused(fused, foreach, differentiable)
 
@@ -48,8 +51,8 @@ class Adam(Optimizer):
         spread = (1 - float(group["betas"][1]) ** count) ** 0.5
         return {"rate": float(group["lr"]) * spread / (1 - float(group["betas"][0]) ** count), "spread": spread}
 
-    def update(self, p: Any, g: Any, s: dict[str, Any], lr: Any, betas: tuple, eps: Any, weight_decay: Any, amsgrad: bool,
-               decoupled_weight_decay: bool, rate: Any, spread: Any) -> Any:
+    def update(self, p: Any, g: Any, s: dict[str, Any], lr: Any, betas: tuple, eps: Any, weight_decay: Any,
+               amsgrad: bool, decoupled_weight_decay: bool, rate: Any, spread: Any) -> Any:
         if weight_decay and decoupled_weight_decay:
             p = p * (1 - lr * weight_decay)
         elif weight_decay:
@@ -67,8 +70,9 @@ class AdamW(Adam):
     Loshchilov and Hutter, arXiv 1711.05101.
     """
 
-    def __init__(self, params: Any, lr: Any = 1e-3, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 1e-2,
-                 amsgrad: bool = False, *, maximize: bool = False, foreach: bool | None = None, capturable: bool = False,
-                 differentiable: bool = False, fused: bool | None = None) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize, capturable=capturable,
-                         differentiable=differentiable, fused=fused, decoupled_weight_decay=True)
+    def __init__(self, params: Any, lr: Any = 1e-3, betas: tuple[Any, Any] = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False,
+                 foreach: bool | None = None, capturable: bool = False, differentiable: bool = False,
+                 fused: bool | None = None) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize,
+                         capturable=capturable, differentiable=differentiable, fused=fused, decoupled_weight_decay=True)

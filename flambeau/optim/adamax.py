@@ -14,14 +14,15 @@ class Adamax(Optimizer):
     state_names = ("exp_avg", "exp_inf")
     derives = ("rate",)
 
-    def __init__(self, params: Any, lr: Any = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
-                 foreach: bool | None = None, *, maximize: bool = False, differentiable: bool = False, capturable: bool = False) -> None:
+    def __init__(self, params: Any, lr: Any = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 0, foreach: bool | None = None, *, maximize: bool = False,
+                 differentiable: bool = False, capturable: bool = False) -> None:
         check_rate(lr)
         check(not 0.0 <= eps, f"Invalid epsilon value: {eps}")
         check_betas(betas)
         check(not 0.0 <= weight_decay, f"Invalid weight_decay value: {weight_decay}")
-        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, foreach=foreach, maximize=maximize,
-                                      differentiable=differentiable, capturable=capturable))
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, foreach=foreach,
+                                      maximize=maximize, differentiable=differentiable, capturable=capturable))
 
     def derived(self, group: dict[str, Any], count: int, scalars: dict[str, float]) -> dict[str, Any]:
         return {"rate": float(group["lr"]) / (1 - group["betas"][0] ** count)}

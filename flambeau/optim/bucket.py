@@ -1,4 +1,6 @@
-"""Parameters that move together, in flat buffers: the whole step of an optimizer is one cached program, whatever their number."""
+"""Parameters that move together, in flat buffers: the whole step of an optimizer is one cached program, whatever their
+number.
+"""
 from __future__ import annotations
 
 import weakref
@@ -35,8 +37,8 @@ class Update:
     """How a parameter moves, as a program over it, its gradient, its state and the numbers that change."""
     __slots__ = ("plan", "state")
 
-    def __init__(self, rule: Callable, like: Spec, state: dict[str, Spec], fixed: dict[str, Any], derived: dict[str, Any],
-                 elementwise: bool) -> None:
+    def __init__(self, rule: Callable, like: Spec, state: dict[str, Spec], fixed: dict[str, Any],
+                 derived: dict[str, Any], elementwise: bool) -> None:
         inputs: list[Node] = []
 
         def given(of: Any) -> Node:
@@ -57,17 +59,22 @@ class Update:
             mode.grad, mode.key = before
         self.state = tuple(known)
         found: list[Plan] = []
-        Program(inputs, [new, *known.values()], lambda program: found.append(plan(program, 2 + len(known), elementwise)))
+        arrays = 2 + len(known)
+        Program(inputs, [new, *known.values()], lambda program: found.append(plan(program, arrays, elementwise)))
         self.plan = found[0]
 
 
 def is_input(name: str, value: Any) -> bool:
-    """Whether a setting is a number that may change without a new program. Zero switches things off, except as a learning rate."""
+    """Whether a setting is a number that may change without a new program. Zero switches things off, except as a
+    learning rate.
+    """
     return type(value) is float and (value != 0.0 or name == "lr")
 
 
 def symbol(name: str, value: Any, make: Callable[[], Any]) -> Any:
-    """A setting as an update sees it: numbers that may change from step to step as inputs, zero and flags as they are."""
+    """A setting as an update sees it: numbers that may change from step to step as inputs, zero and flags as they
+    are.
+    """
     if type(value) is tuple:
         return tuple([make() if type(v) is float else v for v in value])
     return make() if is_input(name, value) else 0 if type(value) is float else value
@@ -92,7 +99,8 @@ def numbers(fixed: dict[str, Any]) -> list[float]:
 class Bucket:
     """Parameters of one group, dtype and step count, whose values, gradients and state lie in flat arrays.
 
-    Complex numbers are worked on as pairs of real ones. With `apart` it is one parameter that keeps its shape, and so does its state.
+    Complex numbers are worked on as pairs of real ones. With `apart` it is one parameter that keeps its shape, and so
+    does its state.
     """
 
     def __init__(self, params: list, state: dict[Any, dict], names: Sequence[str], initial: Callable, count: int,
@@ -126,7 +134,9 @@ class Bucket:
         self.numbers: list[float] = []
         self.nodes: list[Node] = [None] * len(params)  # type: ignore[list-item]
         self.scratch: list[np.ndarray] = []
-        self.pieces: list[tuple[int, int, list[tuple[int, int, int]]]] = self.cut() if self.width * self.size > CHUNK and not apart else []
+        self.pieces: list[tuple[int, int, list[tuple[int, int, int]]]] = []
+        if self.width * self.size > CHUNK and not apart:
+            self.pieces = self.cut()
         self.adopt()
 
     def form(self) -> tuple[int, ...]:

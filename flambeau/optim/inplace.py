@@ -1,4 +1,6 @@
-"""Running the program of an update over flat buffers: results go where the old values lay, intermediate ones into a few scratch arrays."""
+"""Running the program of an update over flat buffers: results go where the old values lay, intermediate ones into a few
+scratch arrays.
+"""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -11,8 +13,7 @@ from ..backends import numpy as backend
 from ..graph import Node
 
 UFUNCS = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "sqrt": np.sqrt,
-          "maximum": np.maximum,
-          "minimum": np.minimum, "neg": np.negative, "abs": np.absolute, "sign": np.sign}
+          "maximum": np.maximum, "minimum": np.minimum, "neg": np.negative, "abs": np.absolute, "sign": np.sign}
 
 
 class Plan:
@@ -24,7 +25,8 @@ class Plan:
 
 
 def plan(program: Program, arrays: int, elementwise: bool = True) -> Plan:
-    """The plan of `program`, whose first `arrays` inputs are arrays; they are the parameter, its gradient and its state.
+    """The plan of `program`, whose first `arrays` inputs are arrays; they are the parameter, its gradient and its
+    state.
 
     The outputs are the new parameter and the new state. The gradient is a copy of the optimizer's own, free for reuse.
     What is not elementwise may look at old values through views, so that nothing is overwritten before the end.
@@ -58,7 +60,7 @@ def plan(program: Program, arrays: int, elementwise: bool = True) -> Plan:
         function = direct(node, program.inputs[0]) if elementwise else None
         gone = [n for n in ends.get(i, ()) if n in where]
         if function is None:
-            space[f"k{i}"] = backend.bare_kernel(node)
+            space[f"k{i}"] = backend.kernel(node)
             words = node.kind.op.keywords
             given = "".join(f", {words.get(j, '')}" + shown_argument(a, sources, constant) for j,
                             a in enumerate(node.kind.args))
@@ -93,7 +95,7 @@ def plan(program: Program, arrays: int, elementwise: bool = True) -> Plan:
 def direct(node: Node, like: Node) -> Any:
     """The ufunc that computes `node` straight into an array, if there is one."""
     s = node.spec
-    if type(s) is tuple or s.weak or s.shape != like.shape or s.dtype is not like.dtype or s.dtype.half or backend.CHECK:
+    if backend.CHECK or type(s) is tuple or s.weak or s.dtype.half or (s.shape, s.dtype) != (like.shape, like.dtype):
         return None
     op = node.kind.op
     if op.inline is None and op.name not in ("sqrt", "maximum", "minimum", "neg", "abs", "sign"):

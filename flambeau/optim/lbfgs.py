@@ -1,6 +1,7 @@
 """L-BFGS."""
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,17 +17,18 @@ from .wolfe import Point, strong_wolfe
 class LBFGS(Optimizer):
     """Newton's method with an estimate of the inverse Hessian from the last changes of parameters and gradients.
 
-    A step calls the closure several times, which must clear the gradients, compute the loss, call backward() and return the loss.
-    Nocedal, Mathematics of Computation 35, 1980; Nocedal and Wright, Numerical Optimization, algorithm 7.4.
+    A step calls the closure several times, which must clear the gradients, compute the loss, call backward() and return
+    the loss. Nocedal, Mathematics of Computation 35, 1980; Nocedal and Wright, Numerical Optimization, algorithm 7.4.
     """
     counts = False
 
-    def __init__(self, params: Any, lr: Any = 1, max_iter: int = 20, max_eval: int | None = None, tolerance_grad: float = 1e-7,
-                 tolerance_change: float = 1e-9, history_size: int = 100, line_search_fn: str | None = None) -> None:
+    def __init__(self, params: Any, lr: Any = 1, max_iter: int = 20, max_eval: int | None = None,
+                 tolerance_grad: float = 1e-7, tolerance_change: float = 1e-9, history_size: int = 100,
+                 line_search_fn: str | None = None) -> None:
         check_rate(lr)
-        super().__init__(params, dict(lr=lr, max_iter=max_iter, max_eval=max_iter * 5 // 4 if max_eval is None else max_eval,
-                                      tolerance_grad=tolerance_grad, tolerance_change=tolerance_change, history_size=history_size,
-                                      line_search_fn=line_search_fn))
+        super().__init__(params, dict(lr=lr, max_iter=max_iter, max_eval=max_iter * 5 // 4 if max_eval is None
+                                      else max_eval, tolerance_grad=tolerance_grad, tolerance_change=tolerance_change,
+                                      history_size=history_size, line_search_fn=line_search_fn))
         check(len(self.param_groups) != 1, "LBFGS doesn't support per-parameter options (parameter groups)")
 
     def step(self, closure: Callable) -> Any:  # type: ignore[override]
@@ -52,8 +54,10 @@ class LBFGS(Optimizer):
             used, last = 0, k == group["max_iter"]
             if search:
                 start, origin = Point(0.0, loss, gradient, slope), self._values()
-                point, used = strong_wolfe(lambda t: self._at(closure, origin, t, direction), start, t, float(np.abs(direction).max()),
-                                           group["tolerance_change"], group["max_eval"] - calls)
+                evaluate = functools.partial(self._at, closure, origin, direction)
+                point, used = strong_wolfe(evaluate, start, t,
+                                           float(np.abs(direction).max()), group["tolerance_change"],
+                                           group["max_eval"] - calls)
                 held["t"], loss, gradient = point[:3]
                 self._place(origin + self._scaled(held["t"], direction))
             else:
@@ -63,8 +67,10 @@ class LBFGS(Optimizer):
                     gradient = self._gradient()
             calls += used
             held["func_evals"] += used
-            if last or calls >= group["max_eval"] or not np.abs(gradient).max() > group["tolerance_grad"] \
-                    or np.abs(direction * held["t"]).max() <= group["tolerance_change"] or abs(loss - before) < group["tolerance_change"]:
+            if last or calls >= group["max_eval"] or not np.abs(gradient).max() > group["tolerance_grad"]:
+                break
+            change = group["tolerance_change"]
+            if np.abs(direction * held["t"]).max() <= change or abs(loss - before) < change:
                 break
         save(held)
         return first
@@ -97,7 +103,7 @@ class LBFGS(Optimizer):
         held["d"] = direction
         return direction
 
-    def _at(self, closure: Callable, origin: np.ndarray, t: float, direction: np.ndarray) -> Point:
+    def _at(self, closure: Callable, origin: np.ndarray, direction: np.ndarray, t: float) -> Point:
         """The point at `t` of the line."""
         self._place(origin + self._scaled(t, direction))
         loss = float(self._loss(closure))
@@ -117,7 +123,8 @@ class LBFGS(Optimizer):
 
     def _gradient(self) -> np.ndarray:
         """The gradients of all parameters in one array; zeros where there is none."""
-        return np.concatenate([_flat(p._grad) if p._grad is not None else np.zeros_like(_flat(p)) for p in self._parameters()])
+        return np.concatenate([_flat(p._grad) if p._grad is not None else np.zeros_like(_flat(p))
+                               for p in self._parameters()])
 
     def _place(self, values: np.ndarray) -> None:
         """Gives the parameters the values of one array."""
@@ -126,7 +133,8 @@ class LBFGS(Optimizer):
             for p in self._parameters():
                 kind, size = p.dtype.numpy, p.numel() * (2 if p.is_complex() else 1)
                 part = values[start:start + size].astype(np.zeros((), kind).real.dtype)
-                p.copy_(from_array(part.view(kind).reshape(tuple(p.shape)) if p.is_complex() else part.reshape(tuple(p.shape))))
+                p.copy_(from_array(part.view(kind).reshape(tuple(p.shape)) if p.is_complex()
+                                   else part.reshape(tuple(p.shape))))
                 start += size
 
     def _memory(self) -> tuple[dict[str, Any], Callable[[dict], None]]:
@@ -135,7 +143,8 @@ class LBFGS(Optimizer):
 
         def save(held: dict) -> None:
             state.update({name: _converted(value, np.ndarray, from_array) for name, value in held.items()})
-        return {"func_evals": 0, "n_iter": 0, **{name: _converted(value, Tensor, np.array) for name, value in state.items()}}, save
+        return {"func_evals": 0, "n_iter": 0, **{name: _converted(value, Tensor, np.array) for name,
+                                                 value in state.items()}}, save
 
     def _loaded(self, name: str, value: Any, p: Any) -> Any:
         if isinstance(value, list):
@@ -153,4 +162,6 @@ def _converted(value: Any, kind: type, change: Callable) -> Any:
     """`value`, or what it is a list of, changed if it is of `kind`."""
     if isinstance(value, list):
         return [_converted(v, kind, change) for v in value]
-    return change(value) if isinstance(value, kind) else change(np.asarray(value)) if isinstance(value, np.generic) else value
+    if isinstance(value, kind):
+        return change(value)
+    return change(np.asarray(value)) if isinstance(value, np.generic) else value

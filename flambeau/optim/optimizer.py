@@ -29,13 +29,13 @@ required = _Required()
 class Optimizer:
     """The base of all optimizers. A subclass says in `update` how one parameter moves, in tensor operations.
 
-    `update(p, g, s, **settings)` gets the parameter, its gradient, its state by name (to be replaced by the new one) and the
-    group's settings it names; `step` is the count from 1. It is traced once into a program over all parameters of a group,
-    or, where `elementwise` is False, over one parameter in its own shape.
+    `update(p, g, s, **settings)` gets the parameter, its gradient, its state by name (to be replaced by the new one)
+    and the group's settings it names; `step` is the count from 1. It is traced once into a program over all parameters
+    of a group, or, where `elementwise` is False, over one parameter in its own shape.
     """
     state_names: tuple[str, ...] = ()
     counts = True                  # whether state holds the number of steps
-    elementwise = True             # whether elements move independently, so that all parameters can lie in one flat array
+    elementwise = True             # whether elements move independently, so that all can lie in one flat array
     derives: tuple[str, ...] = ("step",)       # what `update` asks for that comes from `derived`
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
@@ -44,7 +44,8 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self._make_hooks()
         if isinstance(params, Tensor):
-            raise TypeError(f"params argument given to the optimizer should be an iterable of Tensors or dicts, but got {_name(params)}")
+            raise TypeError(f"params argument given to the optimizer should be an iterable of Tensors or dicts, but "
+                            f"got {_name(params)}")
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -63,9 +64,11 @@ class Optimizer:
 
     def _make_hooks(self) -> None:
         for name in ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks", "_optimizer_state_dict_pre_hooks",
-                     "_optimizer_state_dict_post_hooks", "_optimizer_load_state_dict_pre_hooks", "_optimizer_load_state_dict_post_hooks"):
+                     "_optimizer_state_dict_post_hooks", "_optimizer_load_state_dict_pre_hooks",
+                     "_optimizer_load_state_dict_post_hooks"):
             self.__dict__[name] = OrderedDict()
-        self._filled: dict[int, tuple[list, list[Bucket]]] = {}       # by group: the parameters moved last, and their buckets
+        # By group: the parameters moved last, and their buckets.
+        self._filled: dict[int, tuple[list, list[Bucket]]] = {}
         self._updates: dict[tuple, Update] = {}
 
     # ---- groups
@@ -78,7 +81,8 @@ class Optimizer:
         if isinstance(params, Tensor):
             param_group["params"] = [params]
         elif isinstance(params, set):
-            raise TypeError("optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets will change "
+            raise TypeError("optimizer parameters need to be organized in ordered collections, but the ordering of "
+                            "tensors in sets will change "
                             "between runs. Please use a list instead.")
         else:
             param_group["params"] = list(params)
@@ -103,7 +107,8 @@ class Optimizer:
         ids = [id(p) for p in param_group["params"]]
         if len(set(ids)) != len(ids):
             import warnings
-            warnings.warn("optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; see "
+            warnings.warn("optimizer contains a parameter group with duplicate parameters; in future, this will cause "
+                          "an error; see "
                           "github.com/pytorch/pytorch/issues/40967 for more information", stacklevel=3)
         if any(id(p) in ids for group in self.param_groups for p in group["params"]):
             raise ValueError("some parameters appear in more than one parameter group")
@@ -124,7 +129,8 @@ class Optimizer:
         return 0
 
     def derived(self, group: dict[str, Any], count: int, scalars: dict[str, float]) -> dict[str, Any]:
-        """What changes by itself from step to step, at step `count`: floats are inputs of the program, other values part of its key.
+        """What changes by itself from step to step, at step `count`: floats are inputs of the program, other values
+        part of its key.
 
         `scalars` are those of `self.scalars` for these parameters; they may be replaced.
         """
@@ -135,7 +141,9 @@ class Optimizer:
         return {}
 
     def step(self, closure: Callable | None = None) -> Any:
-        """Moves every parameter that has a gradient. `closure`, if given, computes the loss anew and is called first."""
+        """Moves every parameter that has a gradient. `closure`, if given, computes the loss anew and is called
+        first.
+        """
         loss = self._loss(closure)
         before = mode.grad, mode.key
         mode.grad = mode.key = False
@@ -160,7 +168,7 @@ class Optimizer:
 
     def _move(self, place: int, group: dict[str, Any], params: list) -> None:
         filled = self._filled.get(place)
-        if filled is None or len(filled[0]) != len(params) or not all(map(is_, filled[0], params)) or not all([b.fits() for b in filled[1]]):
+        if filled is None or not _identical(filled[0], params) or not all([b.fits() for b in filled[1]]):
             filled = self._fill(place, group, params)
         for bucket in filled[1]:
             bucket.count += 1
@@ -173,10 +181,11 @@ class Optimizer:
                 fixed = {n: _setting(n, group[n]) for n in self._wanted}
                 bucket.update = self._update_for(group, bucket, fixed, derived)
                 bucket.fixed = numbers(fixed)
-            bucket.numbers = bucket.fixed + [v for v in derived.values() if type(v) is float] if derived else bucket.fixed
+            bucket.numbers = bucket.fixed + [v for v in derived.values() if type(v) is float]
             bucket.step(bool(group.get("maximize")))
 
-    def _update_for(self, group: dict[str, Any], bucket: Bucket, fixed: dict[str, Any], derived: dict[str, Any]) -> Update:
+    def _update_for(self, group: dict[str, Any], bucket: Bucket, fixed: dict[str, Any],
+                    derived: dict[str, Any]) -> Update:
         """The program that moves `bucket` under the present settings, traced when they are new in kind."""
         form, real = bucket.form(), _real(bucket.dtype)
         forms = {n: spec(bucket.state[n].shape if bucket.apart else form, real) for n in bucket.names}
@@ -187,23 +196,29 @@ class Optimizer:
         return update
 
     def _fill(self, place: int, group: dict[str, Any], params: list) -> tuple[list, list[Bucket]]:
-        """Buckets for `params`: one for each dtype, number of steps done and scalar state; or one for each parameter."""
+        """Buckets for `params`: one for each dtype, number of steps done and scalar state; or one for each
+        parameter.
+        """
         self._release(place)
         sorts: dict[tuple, list] = {}
         first = self.scalar_state(group)
         for i, p in enumerate(params):
             held = self._state[p]
             scalars = tuple([_number(held.get(n, v)) for n, v in first.items()])
-            sorts.setdefault((p.dtype, int(_number(held.get("step", 0))), scalars, self._sort(held), 0 if self.elementwise else i), []).append(p)
+            sorts.setdefault((p.dtype, int(_number(held.get("step", 0))), scalars, self._sort(held),
+                              0 if self.elementwise else i), []).append(p)
         made = []
         for (_, count, scalars, begun, _), same in sorts.items():
-            made.append(Bucket(same, self._state, self.needed(group, same[0]), lambda n, p: self.initial(n, p, group), count if self.counts else begun,
-                               dict(zip(first, scalars, strict=True)), not self.elementwise))
+            made.append(Bucket(same, self._state, self.needed(group, same[0]), lambda n, p: self.initial(n, p, group),
+                               count if self.counts else begun, dict(zip(first, scalars, strict=True)),
+                               not self.elementwise))
         filled = self._filled[place] = params, made
         return filled
 
     def _sort(self, held: dict[str, Any]) -> int:
-        """What else keeps parameters apart, by their state. For an optimizer that does not count, the steps as far as they matter."""
+        """What else keeps parameters apart, by their state. For an optimizer that does not count, the steps as far as
+        they matter.
+        """
         return 0
 
     def _move_apart(self, place: int, group: dict[str, Any], params: list) -> None:
@@ -218,7 +233,8 @@ class Optimizer:
                 scalars = {n: _number(held.get(n, v)) for n, v in first.items()}
                 count = 1 + (int(_number(held.get("step", 0))) if self.counts else self._sort(held))
                 state = {n: held.get(n) if held.get(n) is not None else
-                         from_array(np.full(p.shape, self.initial(n, p, group), p.dtype.numpy)) for n in self.needed(group, p)}
+                         from_array(np.full(p.shape, self.initial(n, p, group),
+                                            p.dtype.numpy)) for n in self.needed(group, p)}
                 derived = self.derived(group, count, scalars)
                 values = {**{n: _setting(n, group[n]) for n in self._wanted}, **{n: derived[n] for n in self._derived}}
                 new = self.update(p, -p.grad if group.get("maximize") else p.grad, state, **values)
@@ -276,7 +292,8 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 number.setdefault(id(p), len(number))
-            groups.append({**{k: v for k, v in group.items() if k != "params"}, "params": [number[id(p)] for p in group["params"]]})
+            saved = {k: v for k, v in group.items() if k != "params"}
+            groups.append({**saved, "params": [number[id(p)] for p in group["params"]]})
         state = {number[id(k)] if isinstance(k, Tensor) else k: v for k, v in self.state.items() if v}
         result: dict[str, Any] = {"state": state, "param_groups": groups}
         for hook in self._optimizer_state_dict_post_hooks.values():
@@ -294,8 +311,11 @@ class Optimizer:
         if len(groups) != len(self.param_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
         if any(len(a["params"]) != len(b["params"]) for a, b in zip(self.param_groups, groups, strict=True)):
-            raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's group")
-        owner = {n: p for saved, mine in zip(groups, self.param_groups, strict=True) for n, p in zip(saved["params"], mine["params"], strict=True)}
+            raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's "
+                             "group")
+        owner = {}
+        for saved, mine in zip(groups, self.param_groups, strict=True):
+            owner.update(zip(saved["params"], mine["params"], strict=True))
         state: defaultdict[Any, dict] = defaultdict(dict)
         for key, values in state_dict["state"].items():
             if key in owner:
@@ -384,7 +404,8 @@ def hooked(step: Callable) -> Callable:
             changed = hook(self, args, kwargs)
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
-                    raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}.")
+                    raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got "
+                                       f"{changed}.")
                 args, kwargs = changed
         result = step(self, *args, **kwargs)
         for hook in [*own["_optimizer_step_post_hooks"].values(), *after.values()]:
@@ -417,6 +438,11 @@ Optimizer.step = hooked(Optimizer.step)  # type: ignore[method-assign]
 Optimizer._wanted, Optimizer._derived = [], ()  # type: ignore[attr-defined]
 
 
+def _identical(a: list, b: list) -> bool:
+    """Whether two lists hold the same objects."""
+    return len(a) == len(b) and all(map(is_, a, b))
+
+
 def _has_tensor(value: Any) -> bool:
     """Whether a setting may change without being replaced."""
     return isinstance(value, Tensor) or isinstance(value, (tuple, list)) and any(isinstance(v, Tensor) for v in value)
@@ -426,7 +452,7 @@ def _setting(name: str, value: Any) -> Any:
     """A setting as a plain value; numbers that stand for real ones are floats."""
     if isinstance(value, (tuple, list)):
         return tuple([_setting("", v) if v is not None else None for v in value])
-    if isinstance(value, Tensor) or isinstance(value, (float, np.generic)) or name in ("lr", "") and not isinstance(value, str):
+    if isinstance(value, (Tensor, float, np.generic)) or name in ("lr", "") and not isinstance(value, str):
         return float(value)
     return value
 

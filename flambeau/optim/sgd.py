@@ -7,7 +7,8 @@ from .optimizer import Optimizer, check, check_fused, check_rate
 
 
 class SGD(Optimizer):
-    """p <- p - lr * g; with momentum, p <- p - lr * b where b <- momentum * b + (1 - dampening) * g, b being g at the first step.
+    """p <- p - lr * g; with momentum, p <- p - lr * b where b <- momentum * b + (1 - dampening) * g, b being g at the
+    first step.
 
     Nesterov's form moves along g + momentum * b: Sutskever et al., 2013.
 
@@ -20,21 +21,24 @@ class SGD(Optimizer):
     counts = False
     derives = ("first",)
 
-    def __init__(self, params: Any, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0, weight_decay: Any = 0, nesterov: bool = False, *,
-                 maximize: bool = False, foreach: bool | None = None, differentiable: bool = False, fused: bool | None = None) -> None:
+    def __init__(self, params: Any, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0, weight_decay: Any = 0,
+                 nesterov: bool = False, *, maximize: bool = False, foreach: bool | None = None,
+                 differentiable: bool = False, fused: bool | None = None) -> None:
         check_rate(lr)
         check(momentum < 0.0, f"Invalid momentum value: {momentum}")
         check(weight_decay < 0.0, f"Invalid weight_decay value: {weight_decay}")
-        check(nesterov and (momentum <= 0 or dampening != 0), "Nesterov momentum requires a momentum and zero dampening")
-        super().__init__(params, dict(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,
-                                      maximize=maximize, foreach=foreach, differentiable=differentiable, fused=fused))
+        check(nesterov and (momentum <= 0 or dampening != 0),
+              "Nesterov momentum requires a momentum and zero dampening")
+        super().__init__(params, dict(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
+                                      nesterov=nesterov, maximize=maximize, foreach=foreach,
+                                      differentiable=differentiable, fused=fused))
         check_fused(fused, foreach, differentiable)
 
     def needed(self, group: dict[str, Any], p: Any) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()
 
-    def update(self, p: Any, g: Any, s: dict[str, Any], lr: Any, momentum: Any, dampening: Any, weight_decay: Any, nesterov: bool,
-               first: bool) -> Any:
+    def update(self, p: Any, g: Any, s: dict[str, Any], lr: Any, momentum: Any, dampening: Any, weight_decay: Any,
+               nesterov: bool, first: bool) -> Any:
         if weight_decay:
             g = g + weight_decay * p
         if momentum:

@@ -10,13 +10,15 @@ from .optimizer import Optimizer, check, check_betas, check_rate
 class SparseAdam(Optimizer):
     """Adam that moves only the rows that a sparse gradient names. Gradients are dense here, and those it refuses."""
 
-    def __init__(self, params: Any, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, maximize: bool = False) -> None:
+    def __init__(self, params: Any, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+                 maximize: bool = False) -> None:
         check_rate(lr)
         check(not 0.0 < lr, f"Invalid learning rate: {lr}")
         check(not 0.0 < eps, f"Invalid epsilon value: {eps}")
         check_betas(betas)
         super().__init__(params, dict(lr=lr, betas=betas, eps=eps, maximize=maximize))
-        complexes = [i for i, p in enumerate(p for group in self.param_groups for p in group["params"]) if p.is_complex()]
+        complexes = [i for i, p in enumerate(p for group in self.param_groups for p in group["params"])
+                     if p.is_complex()]
         check(bool(complexes), f"Complex params at indices {complexes}: SparseAdam does not support complex parameters")
 
     def step(self, closure: Callable | None = None) -> Any:

@@ -31,10 +31,13 @@ def cubic_minimum(a: Point, b: Point, least: float, most: float) -> float:
     return min(max(found, least), most)
 
 
-def strong_wolfe(at: Callable[[float], Point], start: Point, t: float, longest: float, tolerance: float, budget: int) -> tuple[Point, int]:
-    """The point of the line from `start` (at 0), tried first at `t`, that satisfies the strong Wolfe conditions, and the evaluations it took.
+def strong_wolfe(at: Callable[[float], Point], start: Point, t: float, longest: float, tolerance: float,
+                 budget: int) -> tuple[Point, int]:
+    """The point of the line from `start` (at 0), tried first at `t`, that satisfies the strong Wolfe conditions, and
+    the evaluations it took.
 
-    Nocedal and Wright, algorithms 3.5 and 3.6. `longest` is the largest entry of the direction; `budget` bounds the trials after the first.
+    Nocedal and Wright, algorithms 3.5 and 3.6. `longest` is the largest entry of the direction; `budget` bounds the
+    trials after the first.
     """
     def too_high(point: Point) -> bool:
         return point.value > start.value + DECREASE * point.t * start.slope
