@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import common_types, functional, grad, init, parallel
+from . import attention, common_types, functional, grad, init, parallel, utils
 from .activation import (
     CELU,
     ELU,
@@ -34,6 +34,7 @@ from .activation import (
     Threshold,
 )
 from .adaptive import AdaptiveLogSoftmaxWithLoss
+from .attention import MultiheadAttention
 from .batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm
 from .channelshuffle import ChannelShuffle
 from .container import Container, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
@@ -129,13 +130,22 @@ from .pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
+from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
 from .sparse import Embedding, EmbeddingBag
+from .transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 from .tuples import factory_kwargs
 from .upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 from . import modules  # isort: skip
 
 __all__ = [n for n, v in list(globals().items()) if isinstance(v, type)] + [
+    "attention",
     "common_types",
     "factory_kwargs",
     "functional",
@@ -143,4 +153,5 @@ __all__ = [n for n, v in list(globals().items()) if isinstance(v, type)] + [
     "init",
     "modules",
     "parallel",
+    "utils",
 ]

@@ -29,12 +29,11 @@ _SAME = (
     "padding",
     "pixelshuffle",
     "pooling",
-    "rnn",
     "sparse",
     "transformer",
     "upsampling",
 )
-_OTHER = {"lazy": "lazy", "utils": "tuples"}
+_OTHER = {"lazy": "lazy", "rnn": "recurrent", "utils": "tuples"}
 
 for _name, _file in {**{n: n for n in _SAME}, **_OTHER}.items():
     if importlib.util.find_spec(f"{_PARENT}.{_file}") is not None:
