@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import flambeau
+from flambeau.backends import numpy as backend
 from flambeau.dtypes import dtype as Dtype
 from flambeau.engine import engine
 from flambeau.ops import Op, registry
@@ -88,6 +89,30 @@ def test_value_fits_the_rule(op, case):
         engine.bound = before
     for lazy, eager in zip(*found, strict=True):
         np.testing.assert_array_equal(lazy, eager)
+
+
+@pytest.mark.parametrize("op, case", list(table()))
+def test_generated_programs_agree(op, case, monkeypatch):
+    """Interpreted once, then as generated source that reuses memory: the same values and gradients each time, and none written over."""
+    monkeypatch.setattr(backend, "CHECK", False)
+    monkeypatch.setattr(backend, "SMALL", -1)
+    monkeypatch.setattr(engine, "programs", type(engine.programs)())
+    monkeypatch.setattr(engine, "bound", float("inf"))
+    found = []
+    for _ in range(3):
+        args, words, leaves = arguments(case, grad=differentiable(op))
+        given = [np.array(t.detach()._value()) for t in leaves]
+        outs = [o for o in call(op, [a * 1.0 if any(a is t for t in leaves) else a for a in args], words) if isinstance(o, Tensor)]
+        top = weighted(outs) if differentiable(op) and leaves and not lacking(op, case) else None
+        if top is not None and top.requires_grad:
+            top.backward()
+        values = [np.array(o.detach()._value()) for o in outs] + [np.array(t.grad._value()) for t in leaves if t.grad is not None]
+        for before, t in zip(given, leaves, strict=True):
+            np.testing.assert_array_equal(before, np.array(t.detach()._value()))
+        found.append(values)
+    for later in found[1:]:
+        for first, again in zip(found[0], later, strict=True):
+            np.testing.assert_allclose(again, first, rtol=1e-5, atol=1e-6)
 
 
 def differentiable(op):

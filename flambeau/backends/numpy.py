@@ -186,11 +186,11 @@ def generate(program: Program) -> Callable[..., tuple]:
         return name
 
     lines = [f"def program({', '.join(names[n] for n in program.inputs)}):"]
-    dead: dict[int, list[str]] = {}
+    dead: dict[int, list[Node]] = {}
     for node, i in program.last.items():
         size = sum(s.nbytes for s in node.spec) if type(node.spec) is tuple else node.spec.nbytes
         if size > SMALL:
-            dead.setdefault(i, []).append(names[node])
+            dead.setdefault(i, []).append(node)
     fixed: dict[Node, Any] = {}
     fresh = own_memory(program)
     for i, node in enumerate(program.nodes):
@@ -207,7 +207,7 @@ def generate(program: Program) -> Callable[..., tuple]:
             space[f"k{i}"] = node.kind.op.lowerings["numpy.into"]
             given = f", {names[into]}{given}"
             into = None
-        drop = "".join(f"; {name} = None" for name in dead.get(i, ()))
+        drop = "".join(f"; {names[n]} = None" for n in dead.get(i, ()) if n not in fixed)
         written = inlined(node, sources, names[into] if into is not None else "") or f"k{i}(xp{given})"
         lines.append(f" {names[node]} = {written}{drop}")
     lines.append(f" return ({''.join(names[n] + ', ' for n in program.outputs)})")
@@ -228,10 +228,10 @@ def inlined(node: Node, sources: Sequence[str], into: str = "") -> str | None:
         return None
     values = {}
     for p, where in zip(op.parameters, node.kind.args, strict=True):
-        if type(where) is int:
+        if type(where) is int and p.operand:
             values[p.name] = sources[where]
-        elif where.value != p.default:
-            return None
+        elif type(where) is int or where.value != p.default:
+            return None                                 # `alpha=` and its like: the kernel knows them
     return f"xp.{op.ufunc}({', '.join(values.values())}, {into})" if op.ufunc and into else template.format(**values)
 
 

@@ -70,7 +70,7 @@ def relu_backward(xp, input: T, other: T):
 
 @relu_backward.lower("numpy.into")
 def _relu_backward_into(xp, into, input, other):
-    if into is input and into.size < 4096:
+    if into is input and into.size < 4096 and other.shape == into.shape:
         xp.putmask(into, other <= 0, 0)
         return into
     return kept(xp, input, ~(other <= 0))
