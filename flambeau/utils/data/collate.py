@@ -1,4 +1,5 @@
 """From a list of samples to a batch: tensors, arrays and numbers are stacked, through any nesting."""
+
 from __future__ import annotations
 
 import copy
@@ -15,11 +16,13 @@ from ...ops import registry
 from ...tensor import Tensor, from_array
 
 np_str_obj_array_pattern = re.compile(r"[SaUO]")
-default_collate_err_msg_format = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+default_collate_err_msg_format = (
+    "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+)
 
 
 def _rebuilt(like: Any, items: Any) -> Any:
-    """A collection of the type of `like` holding `items` (a dict or list); plain `items` where the type cannot be made so."""
+    """`items`, a dict or list, in a collection of the type of `like`; as they are if that type cannot be made so."""
     try:
         if isinstance(like, (MutableMapping, MutableSequence)):
             # A copy keeps what else the object carries, such as a defaultdict's factory.
@@ -36,7 +39,7 @@ def _rebuilt(like: Any, items: Any) -> Any:
 
 
 def default_convert(data: Any) -> Any:
-    """One sample with its NumPy arrays and numbers as tensors: what a loader does to samples when it makes no batches."""
+    """A sample with its NumPy arrays and numbers as tensors: what a loader does to samples that it does not batch."""
     kind = type(data)
     if isinstance(data, Tensor):
         return data
@@ -68,7 +71,9 @@ def collate(batch: Any, *, collate_fn_map: dict[Any, Callable] | None = None) ->
         if function is not None:
             return function(batch, collate_fn_map=collate_fn_map)
     if isinstance(first, Mapping):
-        return _rebuilt(first, {key: collate([sample[key] for sample in batch], collate_fn_map=collate_fn_map) for key in first})
+        return _rebuilt(
+            first, {key: collate([sample[key] for sample in batch], collate_fn_map=collate_fn_map) for key in first}
+        )
     if isinstance(first, tuple) and hasattr(first, "_fields"):
         return kind(*[collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch, strict=False)])
     if isinstance(first, Sequence):
@@ -100,14 +105,21 @@ def collate_numpy_array_fn(batch: Sequence[np.ndarray], *, collate_fn_map: dict[
     first = batch[0]
     if np_str_obj_array_pattern.search(first.dtype.str):
         raise TypeError(default_collate_err_msg_format.format(first.dtype))
-    if is_default(collate_fn_map) and first.dtype in dtypes.dtype.by_numpy and first.dtype.isnative and all(
-            [type(a) is np.ndarray and a.shape == first.shape and a.dtype == first.dtype for a in batch]):
+    if (
+        is_default(collate_fn_map)
+        and first.dtype in dtypes.dtype.by_numpy
+        and first.dtype.isnative
+        and all([type(a) is np.ndarray and a.shape == first.shape and a.dtype == first.dtype for a in batch])
+    ):
         return from_array(stacked(list(batch), first.shape, first.dtype))
     return collate([as_tensor(a) for a in batch], collate_fn_map=collate_fn_map)
 
 
 def collate_numpy_scalar_fn(batch: Sequence[Any], *, collate_fn_map: dict[Any, Callable] | None = None) -> Tensor:
     """NumPy numbers, as one tensor."""
+    array = np.array(batch)
+    if array.dtype in dtypes.dtype.by_numpy and array.ndim == 1:
+        return from_array(array)
     return as_tensor(batch)
 
 
@@ -150,7 +162,11 @@ default_collate_fn_map: dict[Any, Callable] = {
 
 def is_default(functions: Any) -> bool:
     """Whether tensors are stacked as they are without a program's own functions."""
-    return functions is default_collate_fn_map and functions.get(Tensor) is collate_tensor_fn and next(iter(functions)) is Tensor
+    return (
+        functions is default_collate_fn_map
+        and functions.get(Tensor) is collate_tensor_fn
+        and next(iter(functions)) is Tensor
+    )
 
 
 def default_collate(batch: Any) -> Any:

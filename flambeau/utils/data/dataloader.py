@@ -1,4 +1,5 @@
 """The loader: batches of a dataset, in the order of a sampler, in this process or from workers."""
+
 from __future__ import annotations
 
 import itertools
@@ -34,12 +35,12 @@ class DataLoader(Generic[T_co]):
     """Iterates over a dataset in batches.
 
     dataset: samples by index, or an IterableDataset. batch_size: None yields single samples. shuffle: a new random
-    order in each pass. sampler: an order of indices; batch_sampler: an order of lists of indices. num_workers: processes
-    that load batches; 0 loads them here. collate_fn: makes a batch of a list of samples. pin_memory: accepted; there is
-    nothing to pin for. drop_last: leaves out a last batch that is too short. timeout: seconds to wait for a worker's
-    batch; 0 waits as long as it takes. worker_init_fn: called in each worker with its number. generator: draws the order
-    and the workers' seeds. prefetch_factor: batches that each worker has in hand (2). persistent_workers: keeps
-    them from pass to pass. in_order: False yields a batch as soon as any worker has one.
+    order in each pass. sampler: an order of indices; batch_sampler: an order of lists of indices. num_workers:
+    processes that load batches; 0 loads them here. collate_fn: makes a batch of a list of samples. pin_memory:
+    accepted; there is nothing to pin for. drop_last: leaves out a last batch that is too short. timeout: seconds to
+    wait for a worker's batch; 0 waits as long as it takes. worker_init_fn: called in each worker with its number.
+    generator: draws the order and the workers' seeds. prefetch_factor: batches that each worker has in hand (2).
+    persistent_workers: keeps them from pass to pass. in_order: False yields a batch as soon as any worker has one.
 
     Without generator, a pass draws two seeds from the default one, when PyTorch draws them: the same seed gives the
     same batches. `state_dict` and `load_state_dict` let a loader continue in the middle of a pass.
@@ -48,6 +49,7 @@ class DataLoader(Generic[T_co]):
     >>> [batch.tolist() for batch in DataLoader(range(5), batch_size=2)]
     [[0, 1], [2, 3], [4]]
     """
+
     dataset: Dataset[T_co]
     batch_size: int | None
     num_workers: int
@@ -60,19 +62,36 @@ class DataLoader(Generic[T_co]):
     _iterator: Any
     _made = False
 
-    def __init__(self, dataset: Dataset[T_co], batch_size: int | None = 1, shuffle: bool | None = None,
-                 sampler: Sampler | Iterable | None = None, batch_sampler: Sampler[list] | Iterable[list] | None = None,
-                 num_workers: int = 0, collate_fn: Callable[[list], Any] | None = None, pin_memory: bool = False,
-                 drop_last: bool = False, timeout: float = 0, worker_init_fn: Callable[[int], None] | None = None,
-                 multiprocessing_context: Any = None, generator: Any = None, *, prefetch_factor: int | None = None,
-                 persistent_workers: bool = False, pin_memory_device: str = "", in_order: bool = True) -> None:
+    def __init__(
+        self,
+        dataset: Dataset[T_co],
+        batch_size: int | None = 1,
+        shuffle: bool | None = None,
+        sampler: Sampler | Iterable | None = None,
+        batch_sampler: Sampler[list] | Iterable[list] | None = None,
+        num_workers: int = 0,
+        collate_fn: Callable[[list], Any] | None = None,
+        pin_memory: bool = False,
+        drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: Any = None,
+        generator: Any = None,
+        *,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
+    ) -> None:
         if num_workers < 0:
             raise ValueError("num_workers option should be non-negative; use num_workers=0 to disable multiprocessing.")
         if timeout < 0:
             raise ValueError("timeout option should be non-negative")
         if num_workers == 0 and prefetch_factor is not None:
-            raise ValueError("prefetch_factor option could only be specified in multiprocessing."
-                             "let num_workers > 0 to enable multiprocessing, otherwise set prefetch_factor to None.")
+            raise ValueError(
+                "prefetch_factor option could only be specified in multiprocessing."
+                "let num_workers > 0 to enable multiprocessing, otherwise set prefetch_factor to None."
+            )
         if num_workers > 0 and prefetch_factor is None:
             prefetch_factor = 2
         elif prefetch_factor is not None and prefetch_factor < 0:
@@ -98,7 +117,9 @@ class DataLoader(Generic[T_co]):
             raise ValueError("sampler option is mutually exclusive with shuffle")
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ValueError("batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last")
+                raise ValueError(
+                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+                )
             batch_size = None
         elif batch_size is None and drop_last:
             raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
@@ -139,18 +160,25 @@ class DataLoader(Generic[T_co]):
     def multiprocessing_context(self, wanted: Any) -> None:
         if wanted is not None:
             import multiprocessing
+
             if self.num_workers == 0:
-                raise ValueError("multiprocessing_context can only be used with multi-process loading (num_workers > 0), "
-                                 f"but got num_workers={self.num_workers}")
+                raise ValueError(
+                    "multiprocessing_context can only be used with multi-process loading (num_workers > 0), "
+                    f"but got num_workers={self.num_workers}"
+                )
             if isinstance(wanted, str):
                 methods = multiprocessing.get_all_start_methods()
                 if wanted not in methods:
-                    raise ValueError(f"multiprocessing_context option should specify a valid start method in {methods!r}, "
-                                     f"but got multiprocessing_context={wanted!r}")
+                    raise ValueError(
+                        f"multiprocessing_context option should specify a valid start method in {methods!r}, "
+                        f"but got multiprocessing_context={wanted!r}"
+                    )
                 wanted = multiprocessing.get_context(wanted)
             if not isinstance(wanted, multiprocessing.context.BaseContext):
-                raise TypeError("multiprocessing_context option should be a valid context object or a string specifying "
-                                f"the start method, but got multiprocessing_context={wanted}")
+                raise TypeError(
+                    "multiprocessing_context option should be a valid context object or a string specifying "
+                    f"the start method, but got multiprocessing_context={wanted}"
+                )
         self._context = wanted
 
     @property
@@ -166,6 +194,7 @@ class DataLoader(Generic[T_co]):
             return _SingleProcessDataLoaderIter(self)
         self.check_worker_number_rationality()
         from .workers import _MultiProcessingDataLoaderIter
+
         return _MultiProcessingDataLoaderIter(self)
 
     def __iter__(self) -> Any:
@@ -227,19 +256,29 @@ class DataLoader(Generic[T_co]):
         known = "DataLoader is not able to compute a suggested max number of worker in current system."
         if cores is not None:
             counted = "" if hasattr(os, "sched_getaffinity") else " (`cpuset` is not taken into account)"
-            known = (f"Our suggested max number of worker in current system is {cores}{counted}, which is smaller than what "
-                     "this DataLoader is going to create.")
-        warnings.warn(f"This DataLoader will create {self.num_workers} worker processes in total. {known} More workers than "
-                      "processors take turns, which may make loading slower: lower num_workers.", stacklevel=3)
+            known = (
+                f"Our suggested max number of worker in current system is {cores}{counted}, which is smaller than what "
+                "this DataLoader is going to create."
+            )
+        warnings.warn(
+            f"This DataLoader will create {self.num_workers} worker processes in total. {known} More workers "
+            "than processors take turns, which may make loading slower: lower num_workers.",
+            stacklevel=3,
+        )
 
 
 def _check_stream(shuffle: Any, sampler: Any, batch_sampler: Any) -> None:
     """Raises ValueError for options that need an index."""
-    wrong = [("shuffle", shuffle, shuffle not in (False, None)), ("sampler", sampler, sampler is not None),
-             ("batch_sampler", batch_sampler, batch_sampler is not None)]
+    wrong = [
+        ("shuffle", shuffle, shuffle not in (False, None)),
+        ("sampler", sampler, sampler is not None),
+        ("batch_sampler", batch_sampler, batch_sampler is not None),
+    ]
     for name, value, given in wrong:
         if given:
-            raise ValueError(f"DataLoader with IterableDataset: expected unspecified {name} option, but got {name}={value}")
+            raise ValueError(
+                f"DataLoader with IterableDataset: expected unspecified {name} option, but got {name}={value}"
+            )
 
 
 class _BaseDataLoaderIter:
@@ -259,10 +298,16 @@ class _BaseDataLoaderIter:
         self._num_yielded = 0
         if loader.pin_memory:
             if loader.pin_memory_device:
-                warnings.warn("pin_memory_device is deprecated, the current accelerator will be used as the device,"
-                              f"ignore pin_memory_device='{loader.pin_memory_device}'.", stacklevel=5)
-            warnings.warn("'pin_memory' argument is set as true but no accelerator is found, then device pinned memory "
-                          "won't be used.", stacklevel=5)
+                warnings.warn(
+                    "pin_memory_device is deprecated, the current accelerator will be used as the device,"
+                    f"ignore pin_memory_device='{loader.pin_memory_device}'.",
+                    stacklevel=5,
+                )
+            warnings.warn(
+                "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory "
+                "won't be used.",
+                stacklevel=5,
+            )
         self._sampler_iter = iter(self._index_sampler)
         self._progress = Progress(loader, loader._resume)
         loader._resume = None
@@ -283,11 +328,15 @@ class _BaseDataLoaderIter:
         """Warns of a stream that yields more than its stated length."""
         stated = self._IterableDataset_len_called
         if self._dataset_kind == _DatasetKind.Iterable and stated is not None and self._num_yielded > stated:
-            text = (f"Length of IterableDataset {self._dataset} was reported to be {stated}(when accessing len(dataloader)), "
-                    f"but {self._num_yielded} samples have been fetched. ")
+            text = (
+                f"Length of IterableDataset {self._dataset} was reported to be {stated}"
+                f"(when accessing len(dataloader)), but {self._num_yielded} samples have been fetched. "
+            )
             if self._num_workers > 0:
-                text += ("For multiprocessing data-loading, this could be caused by not properly configuring the "
-                         "IterableDataset replica at each worker: get_worker_info() tells each which part is its own.")
+                text += (
+                    "For multiprocessing data-loading, this could be caused by not properly configuring the "
+                    "IterableDataset replica at each worker: get_worker_info() tells each which part is its own."
+                )
             warnings.warn(text, stacklevel=3)
 
 
@@ -300,8 +349,12 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
             raise AssertionError("_SingleProcessDataLoaderIter requires timeout == 0")
         self._at_once = self._taken_at_once()
         # `map` goes on after an error of the dataset's, where a generator would have ended.
-        self._batches: Iterator = self._at_once or map(create_fetcher(
-            self._dataset_kind, self._dataset, self._auto_collation, self._collate_fn, self._drop_last).fetch, self._sampler_iter)
+        self._batches: Iterator = self._at_once or map(
+            create_fetcher(
+                self._dataset_kind, self._dataset, self._auto_collation, self._collate_fn, self._drop_last
+            ).fetch,
+            self._sampler_iter,
+        )
         if self._progress.done:
             self._skip(self._progress.done)
 

@@ -1,4 +1,5 @@
 """What a loader reads from: datasets by index, datasets that stream, and datasets made of others."""
+
 from __future__ import annotations
 
 import bisect
@@ -11,15 +12,23 @@ from typing import Any, Generic, TypeVar
 from ...random import Generator, default_generator, stream
 from ...tensor import Tensor
 
-__all__ = ["ChainDataset", "ConcatDataset", "Dataset", "IterableDataset", "StackDataset", "Subset", "TensorDataset",
-           "random_split"]
+__all__ = [
+    "ChainDataset",
+    "ConcatDataset",
+    "Dataset",
+    "IterableDataset",
+    "StackDataset",
+    "Subset",
+    "TensorDataset",
+    "random_split",
+]
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 
 class Dataset(Generic[T_co]):
-    """Samples by index. A subclass writes `__getitem__`, mostly `__len__`, and may write `__getitems__` for many at once."""
+    """Samples by index. A subclass writes `__getitem__`, mostly `__len__`, and maybe `__getitems__` for many."""
 
     def __getitem__(self, index: Any) -> T_co:
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
@@ -45,6 +54,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     >>> torch.utils.data.TensorDataset(torch.arange(3), torch.ones(3))[2]
     (tensor(2), tensor(1.))
     """
+
     tensors: tuple[Tensor, ...]
 
     def __init__(self, *tensors: Tensor) -> None:
@@ -61,12 +71,15 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
 class StackDataset(Dataset[Any]):
     """Sample i holds the i-th samples of all datasets: in a tuple, or in a dict if they are given by name."""
+
     datasets: Any
 
     def __init__(self, *args: Dataset, **kwargs: Dataset) -> None:
         if args and kwargs:
-            raise ValueError("Supported either ``tuple``- (via ``args``) or"
-                             "``dict``- (via ``kwargs``) like input/output, but both types are given.")
+            raise ValueError(
+                "Supported either ``tuple``- (via ``args``) or"
+                "``dict``- (via ``kwargs``) like input/output, but both types are given."
+            )
         self.datasets = args or kwargs
         parts = self._parts()
         if not parts:
@@ -99,6 +112,7 @@ class StackDataset(Dataset[Any]):
 
 class ConcatDataset(Dataset[T_co]):
     """Several datasets by index, one after the other."""
+
     datasets: list[Dataset[T_co]]
     cumulative_sizes: list[int]
 
@@ -155,6 +169,7 @@ class ChainDataset(IterableDataset):
 
 class Subset(Dataset[T_co]):
     """The samples of a dataset at `indices`. A subclass with its own `__getitem__` writes `__getitems__` too."""
+
     dataset: Dataset[T_co]
     indices: Sequence[int]
 
@@ -167,7 +182,8 @@ class Subset(Dataset[T_co]):
                 f"{mine.__name__} overrides __getitem__ but not __getitems__. A loader would call the one that was not "
                 "written: add\n\n"
                 "def __getitems__(self, indices):\n"
-                "    return [self.__getitem__(idx) for idx in indices]")
+                "    return [self.__getitem__(idx) for idx in indices]"
+            )
 
     def __getitem__(self, idx: Any) -> Any:
         if isinstance(idx, list):
@@ -187,8 +203,9 @@ def _items(dataset: Any, indices: list) -> list:
     return many(indices) if callable(many) else [dataset[i] for i in indices]
 
 
-def random_split(dataset: Dataset[T], lengths: Sequence[int | float],
-                 generator: Generator | None = default_generator) -> list[Subset[T]]:
+def random_split(
+    dataset: Dataset[T], lengths: Sequence[int | float], generator: Generator | None = default_generator
+) -> list[Subset[T]]:
     """Subsets of the given lengths, or fractions of the whole, of samples in random order that share none.
 
     What rounding fractions down leaves over goes to the first subsets, one sample each.
@@ -201,8 +218,10 @@ def random_split(dataset: Dataset[T], lengths: Sequence[int | float],
         raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
     order = stream(generator).permutation(int(total)).tolist()
     ends = itertools.accumulate(lengths)
-    return [Subset(dataset, order[end - length:end])  # type: ignore[misc]
-            for end, length in zip(ends, lengths, strict=True)]
+    return [
+        Subset(dataset, order[end - length : end])  # type: ignore[misc]
+        for end, length in zip(ends, lengths, strict=True)
+    ]
 
 
 def _whole(fractions: Sequence[float], total: int) -> list[int]:

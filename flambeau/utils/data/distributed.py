@@ -1,4 +1,5 @@
 """The order of a loader whose dataset is shared out among processes."""
+
 from __future__ import annotations
 
 import importlib
@@ -24,8 +25,15 @@ class DistributedSampler(Sampler[int]):
     each epoch makes the next order another one.
     """
 
-    def __init__(self, dataset: Dataset, num_replicas: int | None = None, rank: int | None = None, shuffle: bool = True,
-                 seed: int = 0, drop_last: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        num_replicas: int | None = None,
+        rank: int | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        drop_last: bool = False,
+    ) -> None:
         if num_replicas is None:
             num_replicas = _group().get_world_size()
         if rank is None:
@@ -47,12 +55,12 @@ class DistributedSampler(Sampler[int]):
         n = len(self.dataset)  # type: ignore[arg-type]
         order = Stream(self.seed + self.epoch).permutation(n) if self.shuffle else np.arange(n)
         if self.drop_last:
-            order = order[:self.total_size]
+            order = order[: self.total_size]
         elif n:
             order = np.resize(order, self.total_size)
         if len(order) != self.total_size:
             raise AssertionError(f"Number of indices ({len(order)}) does not match total_size ({self.total_size})")
-        return order[self.rank::self.num_replicas]
+        return order[self.rank :: self.num_replicas]
 
     def chunks(self) -> Iterator[np.ndarray]:
         """The indices, as one array."""

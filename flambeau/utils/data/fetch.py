@@ -1,4 +1,5 @@
 """From an index, or a list of them, to a batch."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from .collate import default_collate, default_collate_fn_map, is_default
 
 class _DatasetKind:
     """Whether samples have an index."""
+
     Map = 0
     Iterable = 1
 
@@ -22,7 +24,7 @@ class _DatasetKind:
 
 
 def create_fetcher(kind: int, dataset: Any, auto_collation: bool, collate_fn: Callable, drop_last: bool) -> Any:
-    """What loads from a dataset of this kind: `fetch(index)` gives a batch, or raises StopIteration at a stream's end."""
+    """What loads from a dataset of this kind: `fetch(index)` gives a batch, StopIteration at a stream's end."""
     if kind == _DatasetKind.Iterable:
         return _IterableDatasetFetcher(dataset, auto_collation, collate_fn, drop_last)
     if auto_collation and stacks(collate_fn):
@@ -81,7 +83,9 @@ class _IterableDatasetFetcher:
 class _TensorFetcher(_MapDatasetFetcher):
     """Takes rows of a TensorDataset's tensors at once."""
 
-    def __init__(self, dataset: Any, auto_collation: bool, collate_fn: Callable, drop_last: bool, source: Any, rows: Any) -> None:
+    def __init__(
+        self, dataset: Any, auto_collation: bool, collate_fn: Callable, drop_last: bool, source: Any, rows: Any
+    ) -> None:
         super().__init__(dataset, auto_collation, collate_fn, drop_last)
         self.source, self.rows = source, rows
 

@@ -1,4 +1,5 @@
 """Batches of a TensorDataset taken from its tensors at once, without a row ever being a tensor of its own."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,7 @@ _new = object.__new__
 
 
 def source_of(dataset: Any) -> tuple[TensorDataset, Any] | None:
-    """The TensorDataset behind `dataset`, and the rows of it that a Subset leaves (None: all). None if there is other code between."""
+    """The TensorDataset behind `dataset`, and the rows a Subset leaves (None: all). None if other code is between."""
     rows: Any = None
     while type(dataset) is Subset:
         indices = dataset.indices
@@ -41,7 +42,9 @@ def _outside(rows: np.ndarray, size: int) -> bool:
 
 def rows_of(dataset: TensorDataset, indices: np.ndarray) -> list[Tensor]:
     """One batch."""
-    return [from_array(np.asarray(t._value()).take(indices, 0), s=_leaf_kind(t, len(indices)).spec) for t in dataset.tensors]
+    return [
+        from_array(np.asarray(t._value()).take(indices, 0), s=_leaf_kind(t, len(indices)).spec) for t in dataset.tensors
+    ]
 
 
 def batches(dataset: TensorDataset, rows: Any, index_sampler: Any) -> Iterator[list[Tensor]] | None:
@@ -54,7 +57,9 @@ def batches(dataset: TensorDataset, rows: Any, index_sampler: Any) -> Iterator[l
     return _taken(dataset, rows, arrays, index_sampler.batch_size, index_sampler.drop_last)
 
 
-def _taken(dataset: TensorDataset, rows: Any, arrays: Iterable[np.ndarray], size: int, drop_last: bool) -> Iterator[list[Tensor]]:
+def _taken(
+    dataset: TensorDataset, rows: Any, arrays: Iterable[np.ndarray], size: int, drop_last: bool
+) -> Iterator[list[Tensor]]:
     rest = np.empty(0, np.int64)
     for array in arrays:
         indices = np.concatenate([rest, array]) if len(rest) else array
@@ -80,7 +85,7 @@ def _sliced(dataset: TensorDataset, rows: Any, indices: np.ndarray, size: int) -
     while done < total:
         values = [t._value() for t in tensors]
         nodes = [t._node for t in tensors]
-        block = indices[done:done + ahead]
+        block = indices[done : done + ahead]
         columns = [_batched(value.take(block, 0), size, kind) for value, kind in zip(values, kinds, strict=True)]
         for batch in zip(*columns, strict=True):
             if [t._node for t in tensors] != nodes:
@@ -92,7 +97,7 @@ def _sliced(dataset: TensorDataset, rows: Any, indices: np.ndarray, size: int) -
 def _batched(taken: np.ndarray, size: int, kind: Any) -> list[Tensor]:
     """Every `size` rows as a tensor."""
     found = []
-    for value in taken.reshape(-1, size, *taken.shape[1:]):
+    for value in taken.reshape(len(taken) // size, size, *taken.shape[1:]):
         t = _new(Tensor)
         t._node = Node(kind, (), value)
         found.append(t)

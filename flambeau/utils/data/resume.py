@@ -1,4 +1,5 @@
 """How far a pass has come, and what it takes to make its order again."""
+
 from __future__ import annotations
 
 import contextlib
@@ -30,8 +31,11 @@ class Progress:
         found = [getattr(owner, "generator", None) for owner in (loader, batches, sampler)]
         self.generators = list(dict.fromkeys([default_generator, *[g for g in found if isinstance(g, Generator)]]))
         self.shuffler = sampler if type(sampler) is RandomSampler and sampler.generator is None else None
-        self.simple = (self.shuffler is not None or type(sampler) in (SequentialSampler, DistributedSampler)) and (
-            batches is None or type(batches) is BatchSampler) and not isinstance(loader.dataset, IterableDataset)
+        self.simple = (
+            (self.shuffler is not None or type(sampler) in (SequentialSampler, DistributedSampler))
+            and (batches is None or type(batches) is BatchSampler)
+            and not isinstance(loader.dataset, IterableDataset)
+        )
         self.done, self.ended = 0, False
         self.base_seed: int | None = None
         self.seed: int | None = None
@@ -45,8 +49,10 @@ class Progress:
             raise ValueError(f"DataLoader.load_state_dict: expected a dict with {', '.join(sorted(KEYS))}")
         theirs, others = len(state["generators"]), len(self.generators) - 1
         if theirs != others:
-            raise ValueError(f"DataLoader.load_state_dict: the state is of a loader with {theirs} generators of its own, "
-                             f"this one has {others}")
+            raise ValueError(
+                f"DataLoader.load_state_dict: the state is of a loader with {theirs} generators of its own, "
+                f"this one has {others}"
+            )
         self.done, self.base_seed, self.seed = state["batches"], state["base_seed"], state["seed"]
         self.before = state["order"]
 
@@ -61,8 +67,13 @@ class Progress:
 
     def state(self) -> dict[str, Any]:
         """All of it, in numbers and tensors. Of the default generator only what this pass began with."""
-        return {"batches": self.done, "base_seed": self.base_seed, "seed": self.seed, "order": self.before,
-                "generators": [g.get_state() for g in self.generators[1:]]}
+        return {
+            "batches": self.done,
+            "base_seed": self.base_seed,
+            "seed": self.seed,
+            "order": self.before,
+            "generators": [g.get_state() for g in self.generators[1:]],
+        }
 
     def restore_generators(self, state: dict[str, Any]) -> None:
         """Puts the loader's own generators where they were when `state` was taken."""
@@ -71,7 +82,7 @@ class Progress:
 
     @contextlib.contextmanager
     def replaying(self) -> Iterator[None]:
-        """Within, the generators are where the pass began; afterwards they, Python's and NumPy's are as if nothing was drawn."""
+        """Within, the generators are where the pass began; afterwards all are as if nothing had been drawn."""
         now = [g.get_state() for g in self.generators]
         others = random.getstate(), np.random.get_state()
         for g, found in zip(self.generators, self.before or now, strict=True):

@@ -3,6 +3,7 @@
 Each sampler that a loader knows has its indices also as arrays (`chunks`), so that a batch can be taken from
 tensors at once. An array is drawn when its first index is asked for, which is when PyTorch draws it.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -17,7 +18,14 @@ from ...generator import Stream
 from ...random import Generator, stream
 from ...tensor import Tensor
 
-__all__ = ["BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "SubsetRandomSampler", "WeightedRandomSampler"]
+__all__ = [
+    "BatchSampler",
+    "RandomSampler",
+    "Sampler",
+    "SequentialSampler",
+    "SubsetRandomSampler",
+    "WeightedRandomSampler",
+]
 
 T_co = TypeVar("T_co", covariant=True)
 WITH_REPLACEMENT = 32  # indices that are drawn at a time
@@ -33,6 +41,7 @@ class Sampler(Generic[T_co]):
 
 class SequentialSampler(Sampler[int]):
     """0, 1, 2, ... to the last index."""
+
     data_source: Sized
 
     def __init__(self, data_source: Sized) -> None:
@@ -50,17 +59,23 @@ class SequentialSampler(Sampler[int]):
 
 
 class RandomSampler(Sampler[int]):
-    """Indices in random order, `num_samples` of them: the whole shuffled once or more, or each drawn anew (`replacement`).
+    """`num_samples` indices in random order: the whole shuffled, again and again, or each drawn anew (`replacement`).
 
     Without a generator, each pass takes a seed from the default one.
     """
+
     data_source: Sized
     replacement: bool
     _seed: int | None = None  # of the last pass
     _given_seed: int | None = None  # taken by the next pass in place of a draw
 
-    def __init__(self, data_source: Sized, replacement: bool = False, num_samples: int | None = None,
-                 generator: Generator | None = None) -> None:
+    def __init__(
+        self,
+        data_source: Sized,
+        replacement: bool = False,
+        num_samples: int | None = None,
+        generator: Generator | None = None,
+    ) -> None:
         self.data_source = data_source
         self.replacement = replacement
         self._num_samples = num_samples
@@ -96,7 +111,7 @@ class RandomSampler(Sampler[int]):
             yield stream(draws).permutation(n)
         # One more shuffle is drawn even if none of it is wanted, which a generator of the program's shows.
         if wanted % n or self.generator is not None:
-            yield stream(draws).permutation(n)[:wanted % n]
+            yield stream(draws).permutation(n)[: wanted % n]
 
     def __iter__(self) -> Iterator[int]:
         for chunk in self.chunks():
@@ -108,6 +123,7 @@ class RandomSampler(Sampler[int]):
 
 class SubsetRandomSampler(Sampler[int]):
     """The given indices in random order."""
+
     indices: Sequence[int]
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
@@ -128,20 +144,23 @@ class SubsetRandomSampler(Sampler[int]):
 
 class WeightedRandomSampler(Sampler[int]):
     """`num_samples` indices, each i with a probability proportional to weights[i]."""
+
     weights: Tensor
     num_samples: int
     replacement: bool
 
-    def __init__(self, weights: Sequence[float], num_samples: int, replacement: bool = True,
-                 generator: Generator | None = None) -> None:
+    def __init__(
+        self, weights: Sequence[float], num_samples: int, replacement: bool = True, generator: Generator | None = None
+    ) -> None:
         if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
             raise ValueError(f"num_samples should be a positive integer value, but got num_samples={num_samples}")
         if not isinstance(replacement, bool):
             raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
         self.weights = as_tensor(weights, dtype=dtypes.float64)
         if self.weights.ndim != 1:
-            raise ValueError("weights should be a 1d sequence but given "
-                             f"weights have shape {tuple(self.weights.shape)}")
+            raise ValueError(
+                f"weights should be a 1d sequence but given weights have shape {tuple(self.weights.shape)}"
+            )
         self.num_samples = num_samples
         self.replacement = replacement
         self.generator = generator
@@ -193,8 +212,9 @@ def draw_seed(generator: Generator | None) -> int:
     return stream(generator).random64() & 2**63 - 1
 
 
-_IN_ARRAYS: dict[Callable, Callable] = {c.__iter__: c.chunks for c in (SequentialSampler, RandomSampler, SubsetRandomSampler,
-                                                                     WeightedRandomSampler)}
+_IN_ARRAYS: dict[Callable, Callable] = {
+    c.__iter__: c.chunks for c in (SequentialSampler, RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
+}
 
 
 def in_arrays(cls: Any) -> Any:

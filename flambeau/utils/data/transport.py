@@ -3,6 +3,7 @@
 A message is one pickle of (content, sizes of the arrays that follow, whether these are in shared memory). Shared
 memory has no name: it is a file descriptor that is handed over, so that nothing is left behind whoever is killed.
 """
+
 from __future__ import annotations
 
 import io
@@ -44,7 +45,7 @@ def _received(value: np.ndarray, kind: str) -> Tensor:
 
 
 class Packed:
-    """An object ready to be sent, once or to several: its pickle, and its arrays or the shared memory that holds them."""
+    """An object ready to be sent, maybe to several: its pickle, and its arrays or the shared memory with them."""
 
     def __init__(self, content: Any) -> None:
         buffers: list[pickle.PickleBuffer] = []
@@ -63,7 +64,7 @@ class Packed:
         os.ftruncate(self.fd, total)
         with mmap.mmap(self.fd, total) as shared:
             for start, a in zip(starts, self.arrays, strict=True):
-                shared[start:start + a.nbytes] = a
+                shared[start : start + a.nbytes] = a
         self.arrays.clear()
 
     def send(self, connection: Connection, head: Any = None) -> None:
@@ -114,7 +115,7 @@ def receive(connection: Connection, private: bool = False) -> tuple[Any, bytes, 
         whole = np.array(whole)
     else:
         _mapped.add(memory)
-    return head, body, [memoryview(whole[start:start + n]) for start, n in zip(starts, sizes, strict=True)]  # type: ignore[arg-type]
+    return head, body, [memoryview(whole[start : start + n]) for start, n in zip(starts, sizes, strict=True)]  # type: ignore[arg-type]
 
 
 def load(body: bytes, buffers: list[Any]) -> Any:

@@ -1,4 +1,5 @@
 """What code that runs in a worker can ask about it."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """The number of this worker, how many there are, the seed its generators started from, and its copy of the dataset."""
+    """This worker's number, how many there are, the seed its generators started from, its copy of the dataset."""
+
     id: int
     num_workers: int
     seed: int

@@ -1,4 +1,5 @@
 """What runs in a worker: it loads the batches that it is asked for, until it is told to stop or its loader is gone."""
+
 from __future__ import annotations
 
 import contextlib
@@ -30,6 +31,7 @@ PARENT_CHECK = 1.0  # seconds between looks at whether the loader's process live
 @dataclass
 class Job:
     """All that a worker has to know: sent once, by pickle unless the worker is a fork."""
+
     dataset_kind: int
     dataset: Any
     auto_collation: bool
@@ -113,7 +115,7 @@ def main(connection: Connection, others: list[Connection], job: Job | None, numb
 
 
 def _listen(connection: Connection, tasks: queue.SimpleQueue) -> None:
-    """Puts what arrives into `tasks`, so that the loader never waits to be heard; ends the process with the loader's."""
+    """Puts what arrives into `tasks`, so that the loader is always heard. Ends this process with the loader's."""
     parent = os.getppid()
     while True:
         try:

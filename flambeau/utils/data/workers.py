@@ -1,4 +1,5 @@
 """A pass that loads in other processes: hands out indices, takes in batches, and notices when a worker is gone."""
+
 from __future__ import annotations
 
 import ast
@@ -18,11 +19,12 @@ from typing import Any, NoReturn
 
 from . import transport
 from .dataloader import DataLoader, _BaseDataLoaderIter
-from .fetch import _DatasetKind
 from .worker_loop import BATCH, END, ERROR, RESUME, STOP, Job, main
 
 PATIENCE = 5.0  # seconds that workers get to finish what they are at, when all goes well
-_ours: weakref.WeakSet[Any] = weakref.WeakSet()  # this process's ends of all connections, which forks must not keep open
+_ours: weakref.WeakSet[Any] = (
+    weakref.WeakSet()
+)  # this process's ends of all connections, which forks must not keep open
 
 
 def start_method(job: Job) -> Any:
@@ -129,8 +131,16 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._ahead = loader.prefetch_factor * self._num_workers
         self._in_order = loader.in_order
         assert self._base_seed is not None
-        job = Job(self._dataset_kind, self._dataset, self._auto_collation, self._collate_fn, self._drop_last,
-                  self._base_seed, loader.worker_init_fn, self._num_workers)
+        job = Job(
+            self._dataset_kind,
+            self._dataset,
+            self._auto_collation,
+            self._collate_fn,
+            self._drop_last,
+            self._base_seed,
+            loader.worker_init_fn,
+            self._num_workers,
+        )
         self._workers: list[_Worker] = []
         self._patience = [PATIENCE]
         self._broken: Exception | None = None
@@ -150,12 +160,17 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
                 self._workers.append(_Worker(context, None if packed else job, number))
             if packed is not None:
                 for worker in self._workers:
-                    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # of a dead worker `_receive` tells
+                    with contextlib.suppress(
+                        BrokenPipeError, ConnectionResetError
+                    ):  # of a dead worker `_receive` tells
                         packed.send(worker.connection)
         except (TypeError, AttributeError, pickle.PicklingError):
-            warnings.warn("Got pickle error when attempting to start a worker Process. The dataset, collate_fn and "
-                          "worker_init_fn are sent to workers by pickle: functions must be defined at the top of a module, "
-                          "not as a lambda; files are best opened in the worker.", stacklevel=6)
+            warnings.warn(
+                "Got pickle error when attempting to start a worker Process. The dataset, collate_fn and "
+                "worker_init_fn are sent to workers by pickle: functions must be defined at the top of a module, "
+                "not as a lambda; files are best opened in the worker.",
+                stacklevel=6,
+            )
             self._shut()
             raise
         finally:
@@ -166,6 +181,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         """Starts a pass: with workers that were kept from the one before, unless it is the first."""
         if not first:
             from .resume import Progress
+
             self._progress = Progress(loader, loader._resume)
             self._progress.base_seed = self._base_seed
             loader._resume = None
@@ -254,7 +270,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         return kind, content
 
     def _receive(self) -> tuple[int, int, str, Any]:
-        """The next result of any worker. RuntimeError if none comes in time, or a worker that has work to do is gone."""
+        """The next result of any worker. RuntimeError if none comes in time, or a worker that is needed is gone."""
         deadline = time.monotonic() + self._timeout if self._timeout > 0 else None
         while True:
             waiting = {w.connection: w for w in self._workers if w.active}
@@ -287,9 +303,10 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             name = signal.strsignal(-code)
             text = f"DataLoader worker (pid {workers[0].pid}) is killed by signal: {name}. "
             if -code == signal.SIGKILL:
-                text += "If nobody did that by hand, the system did when memory ran out: use fewer workers or smaller batches."
+                text += "If nobody did that by hand, memory ran out: fewer workers or smaller batches help."
             reason = RuntimeError(text)
         self._patience[0] = 0.0
+        self._shut()
         ended = "" if code is None or code < 0 else f"\nIt ended with exit code {code}; what it printed says why."
         self._broken = RuntimeError(f"DataLoader worker (pid(s) {pids}) exited unexpectedly{ended}")
         raise self._broken from reason
