@@ -27,7 +27,7 @@ class Muon(Optimizer):
         check_rate(lr, "Learning rate should be >= 0 but is: ")
         check(not 0.0 <= momentum, f"momentum should be >= 0 but is: {momentum}")
         check(not 0.0 <= weight_decay, f"weight decay should be >= 0 but is: {weight_decay}")
-        check(adjust_lr_fn not in (None, "original", "match_rms_adamw"), 
+        check(adjust_lr_fn not in (None, "original", "match_rms_adamw"),
               f"Adjust learning rate function {adjust_lr_fn} is not supported")
         super().__init__(params, dict(lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=nesterov,
                                       ns_coefficients=ns_coefficients, eps=eps, ns_steps=ns_steps,

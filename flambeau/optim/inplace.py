@@ -95,13 +95,12 @@ def plan(program: Program, arrays: int, elementwise: bool = True) -> Plan:
 def direct(node: Node, like: Node) -> Any:
     """The ufunc that computes `node` straight into an array, if there is one."""
     s = node.spec
-    if backend.CHECK or type(s) is tuple or s.weak or s.dtype.half or (s.shape, s.dtype) != (like.shape, like.dtype):
+    if type(s) is tuple or s.weak or s.dtype.half or (s.shape, s.dtype) != (like.shape, like.dtype):
         return None
     op = node.kind.op
-    if op.inline is None and op.name not in ("sqrt", "maximum", "minimum", "neg", "abs", "sign"):
-        return None
-    if op.inline is not None and backend.inlined(node, [""] * len(node.inputs)) is None:
-        return None
+    for parameter, where in zip(op.parameters, node.kind.args, strict=True):
+        if not parameter.operand if type(where) is int else where.value != parameter.default:
+            return None                        # a factor or a rounding that the ufunc does not know
     return UFUNCS.get(op.name)
 
 

@@ -338,7 +338,7 @@ class Optimizer:
         if not isinstance(value, Tensor):
             if not (hasattr(value, "detach") and hasattr(value, "__array__")):
                 return deepcopy(value)
-            value = from_array(np.array(value.detach()))           # a tensor of another library
+            value = from_array(np.array(value.detach().cpu().numpy()))          # a tensor of another library
         if name == "step" or name in self.scalar_state(self.defaults):
             return value.clone()  # type: ignore[attr-defined]
         return value.to(dtype=p.dtype if p.is_floating_point() else value.dtype, copy=True)
@@ -468,7 +468,7 @@ def _real(kind: Any) -> Any:
 
 def _name(value: Any) -> str:
     from ..nn.module import _typename
-    return _typename(value)
+    return value.type() if isinstance(value, Tensor) else _typename(value)
 
 
 def check(bad: bool, text: str) -> None:

@@ -29,8 +29,8 @@ class Rprop(Optimizer):
 
     def update(self, p: Any, g: Any, s: dict[str, Any], etas: tuple, step_sizes: tuple) -> Any:
         agreement = g * s["prev"]
-        turned = agreement < 0
-        factor = where(turned, etas[0], where(agreement > 0, etas[1], 1.0))
-        s["step_size"] = d = (s["step_size"] * factor).clamp(step_sizes[0], step_sizes[1])
+        turned, d = agreement < 0, s["step_size"]
+        d = where(turned, d * etas[0], where(agreement > 0, d * etas[1], d))
+        s["step_size"] = d = d.clamp(step_sizes[0], step_sizes[1])
         s["prev"] = g = g.masked_fill(turned, 0)
         return p - g.sign() * d

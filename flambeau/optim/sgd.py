@@ -47,7 +47,7 @@ class SGD(Optimizer):
         return p - lr * g
 
     def derived(self, group: dict[str, Any], count: int, scalars: dict[str, float]) -> dict[str, Any]:
-        return {"first": count == 1}
+        return {"first": count == 1 and group["momentum"] != 0}
 
     def _sort(self, held: dict[str, Any]) -> int:
         """Parameters whose momentum has begun are apart from those whose has not."""
