@@ -92,14 +92,15 @@ def _lstm_backward_numpy(
     np.subtract(1, by_cell, out=by_cell)
     by_cell *= o
     inner = _turned(xp, w_hh, units)
-    heads = np.empty(output.shape, output.dtype)
+    heads = np.empty(output.shape if w_hr is not None else output.shape[1:], output.dtype)
     dc = dc.copy()
     to_cell, column = np.empty((rows, units), dc.dtype), dc[:, None]
     flat = d.reshape(steps, rows, 4 * units)
     for t in _times(steps, not reverse):
-        dy = np.add(g[t], dh, out=heads[t])
-        if w_hr is not None:
-            dy = np.dot(dy, w_hr)
+        if w_hr is None:
+            dy = np.add(g[t], dh, out=heads)
+        else:
+            dy = np.dot(np.add(g[t], dh, out=heads[t]), w_hr)
         dc += np.multiply(dy, by_cell[t], out=to_cell)
         here = d[t]
         here[:, 0] *= dy
