@@ -70,7 +70,10 @@ install_operators()
 _indexing.install()
 _methods.install()
 
-from . import backends, cuda, nn, optim, utils  # noqa: E402
+from . import amp, backends, cpu, cuda, nn, optim, utils  # noqa: E402
+from .amp import autocast, GradScaler  # noqa: E402
+from .amp.autocast_mode import get_autocast_dtype, is_autocast_enabled, set_autocast_dtype  # noqa: E402
+from .cuda import amp as _cuda_amp  # noqa: E402
 from .backends import cudnn as _cudnn, mkl as _mkl, mps as _mps  # noqa: E402
 from .control import eager, explain, no_execution  # noqa: E402
 from .random import (  # noqa: E402

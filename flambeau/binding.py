@@ -104,8 +104,33 @@ def nodes_of(op: Op, args: tuple, strict: bool = True) -> tuple:
     return tuple(found)
 
 
+# What autocast computes in 16 bits, and what in 32: PyTorch's lists for processors.
+NARROW = frozenset("""matmul mm linear bmm addmm addbmm baddbmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
+    _convolution _attention contract _rnn _lstm _gru prelu""".split())
+WIDE = frozenset("""_mse_loss _l1_loss _huber_loss _kl_div _bce_logits _binary_cross_entropy _nll_loss _cross_entropy _cross_entropy_soft
+    _soft_margin _multi_margin _multilabel_margin prod _cdist trace _inv_ex _svd _svdvals _qr _pinv quantile nanquantile avg_pool3d
+    poisson_nll_loss hinge_embedding_loss margin_ranking_loss cosine_embedding_loss triplet_margin_loss smooth_l1_loss ctc_loss
+    binary_cross_entropy cross_entropy nll_loss""".split())
+
+
+def autocasted(name: str, args: Any) -> Any:
+    """The arguments in the precision that autocast wants for the operation `name`."""
+    target = mode.autocast if name in NARROW else dtypes.float32 if name in WIDE else None
+    if target is None:
+        return args
+
+    def fit(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            kind = value.dtype
+            return value.to(target) if kind.is_floating_point and kind is not target and kind is not dtypes.float64 else value
+        return type(value)([fit(v) for v in value]) if type(value) in (tuple, list) else value
+    return {k: fit(v) for k, v in args.items()} if isinstance(args, dict) else tuple([fit(a) for a in args])
+
+
 def call(op: Op, args: tuple, strict: bool = True) -> Any:
     """Records `op` on tensors (or, within gradient rules, on nodes) and wraps the result."""
+    if mode.autocast is not None:
+        args = autocasted(op.name, args)
     given = nodes_of(op, args, strict)
     if op.eager:
         return evaluated(op, given)
@@ -251,6 +276,8 @@ def guarded(composite: Composite) -> Callable:
 
     @functools.wraps(function)
     def call_it(*args: Any, **kwargs: Any) -> Any:
+        if mode.autocast is not None:
+            args, kwargs = autocasted(composite.name, args), autocasted(composite.name, kwargs)
         try:
             return function(*args, **kwargs)
         except TypeError:
@@ -267,6 +294,8 @@ def guarded(composite: Composite) -> Callable:
 
 def store(op: Op, fast: dict, args: tuple) -> Any:
     """`call`, and the Kind it found kept for the fast path if the next such call can take it."""
+    if mode.autocast is not None and op.name in NARROW | WIDE:
+        return call(op, args)
     given = nodes_of(op, args)
     if any(type(a) is Node for a in args):
         return op.record(*given)

@@ -122,7 +122,18 @@ class Mode(threading.local):
     """What of the surroundings changes how a thread records: part of every key."""
     grad = True
     inference = False
+    autocast: Any = None                 # the dtype that products are computed in, under autocast
     key: Any = True
+
+    def set_grad(self, grad: bool) -> None:
+        """Switches the tape on or off."""
+        self.grad = grad
+        self.key = grad if self.autocast is None else (grad, self.autocast)
+
+    def set_autocast(self, dtype: Any) -> None:
+        """Sets the dtype for products; None for none."""
+        self.autocast = dtype
+        self.set_grad(self.grad)
 
 
 mode = Mode()

@@ -13,7 +13,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # Lower layers first; a file may import what is below it or beside it.
 LAYERS = [["dtypes", "device"], ["graph"], ["ops"], ["backends"], ["engine"], ["views", "printing"], ["binding"],
           ["generator", "sampling"], ["autograd"], ["tensor"], ["operators", "creation", "ranges", "info", "functions", "gradcheck"],
-          ["methods", "indexing", "random", "settings", "control", "cuda"], ["namespaces"], ["nn"], ["optim", "utils"]]
+          ["methods", "indexing", "random", "settings", "control", "amp", "cuda", "cpu"], ["namespaces"], ["nn"], ["optim", "utils"]]
 LEVEL = {name: i for i, names in enumerate(LAYERS) for name in names}
 
 

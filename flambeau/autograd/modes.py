@@ -18,13 +18,14 @@ class _Switch:
         self._before: list[tuple] = []
 
     def __enter__(self) -> None:
-        self._before.append((mode.grad, mode.key, mode.inference))
-        mode.grad = mode.key = self.grad
+        self._before.append((mode.grad, mode.inference))
+        mode.set_grad(self.grad)
         if self.inference is not None:
             mode.inference = self.inference
 
     def __exit__(self, *_: Any) -> None:
-        mode.grad, mode.key, mode.inference = self._before.pop()
+        grad, mode.inference = self._before.pop()
+        mode.set_grad(grad)
 
     def clone(self) -> Any:
         return type(self)()

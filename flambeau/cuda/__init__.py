@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .device import device as _device
+from ..device import device as _device
 
 
 def is_available() -> bool:
