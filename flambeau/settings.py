@@ -1,4 +1,4 @@
-"""Switches of torch's top level that a processor can answer: threads, determinism, layouts and memory formats."""
+"""Switches of torch's top level that a processor can answer: threads, determinism, precision."""
 from __future__ import annotations
 
 import os
@@ -6,32 +6,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-
-class layout:
-    """How a tensor's elements lie in memory; here always `torch.strided`."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __repr__(self) -> str:
-        return "torch." + self._name
-
-
-class memory_format:
-    """The order of dimensions in memory. Accepted everywhere; values do not depend on it."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __repr__(self) -> str:
-        return "torch." + self._name
-
-
-strided = layout("strided")
-sparse_coo, sparse_csr, sparse_csc = layout("sparse_coo"), layout("sparse_csr"), layout("sparse_csc")
-sparse_bsr, sparse_bsc, jagged = layout("sparse_bsr"), layout("sparse_bsc"), layout("jagged")
-contiguous_format, channels_last = memory_format("contiguous_format"), memory_format("channels_last")
-channels_last_3d, preserve_format = memory_format("channels_last_3d"), memory_format("preserve_format")
 
 _state: dict[str, Any] = {"threads": os.cpu_count() or 1, "interop": os.cpu_count() or 1, "deterministic": False, "warn_only": False,
                           "precision": "highest", "anomaly": False}
