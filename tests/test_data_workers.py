@@ -16,6 +16,7 @@ import pytest
 
 import flambeau
 from flambeau.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
+from flambeau.utils.data.worker_loop import Job
 
 ROOT = pathlib.Path(flambeau.__file__).parent.parent
 STARTS = [start for start in ("fork", "spawn") if start in __import__("multiprocessing").get_all_start_methods()]
@@ -345,6 +346,35 @@ def test_a_program_without_a_guard(tmp_path):
     )
     out, errors = process.communicate(timeout=20)
     assert (out, errors) == ("[[0, 3], [6, 9], [12, 15]] True\n", "")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems never fork by themselves")
+def test_a_process_with_a_compiler_is_forked_only_if_it_must(monkeypatch):
+    from flambeau.utils.data.workers import start_method
+
+    def method(collate_fn):
+        return start_method(Job(0, range(3), True, collate_fn, False, 0, None, 1)).get_start_method()
+
+    assert method(first_number) == "fork"
+    monkeypatch.setitem(sys.modules, "jax", sys)
+    assert method(first_number) == "spawn"
+    assert method(lambda rows: rows) == "fork"
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__)
+    assert method(first_number) == "fork"  # this file has no guard
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_a_busy_worker_does_not_outlive_its_loader_for_long(tmp_path):
+    program = SLOW.format(start="spawn").replace("time.sleep(0.05)", "time.sleep(0.05 if i < 2 else 600)")
+    process = run(program, tmp_path)
+    _, *pids = map(int, process.stdout.readline().split())
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 15
+    while not all(map(gone, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert all(map(gone, pids))
 
 
 def test_what_spawned_workers_cannot_get_is_told():

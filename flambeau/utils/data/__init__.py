@@ -41,3 +41,9 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+
+def __getattr__(name: str) -> object:
+    from ..._names import missing
+
+    raise missing("torch.utils.data", name, globals())

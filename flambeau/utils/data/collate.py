@@ -26,7 +26,7 @@ def _rebuilt(like: Any, items: Any) -> Any:
     try:
         if isinstance(like, (MutableMapping, MutableSequence)):
             # A copy keeps what else the object carries, such as a defaultdict's factory.
-            new = copy.copy(like)
+            new: Any = copy.copy(like)
             if isinstance(like, MutableMapping):
                 new.update(items)
             else:

@@ -20,7 +20,7 @@ def source_of(dataset: Any) -> tuple[TensorDataset, Any] | None:
     """The TensorDataset behind `dataset`, and the rows a Subset leaves (None: all). None if other code is between."""
     rows: Any = None
     while type(dataset) is Subset:
-        indices = dataset.indices
+        indices: Any = dataset.indices
         if isinstance(indices, Tensor):
             indices = indices.detach()._value()  # type: ignore[attr-defined]
         indices = np.asarray(indices)

@@ -9,6 +9,7 @@ import random
 import signal
 import sys
 import threading
+import time
 import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -26,6 +27,7 @@ from .worker_info import WorkerInfo, set_worker_info
 STOP, RESUME = "stop", "resume"  # tasks that are not (pass, number, indices, wanted)
 BATCH, ERROR, END, SKIPPED = "batch", "error", "end", "skipped"  # what is sent back
 PARENT_CHECK = 1.0  # seconds between looks at whether the loader's process lives
+LAST_WORDS = 2.0  # seconds that a worker whose loader is gone has to finish what it is at
 
 
 @dataclass
@@ -121,10 +123,12 @@ def _listen(connection: Connection, tasks: queue.SimpleQueue) -> None:
         try:
             while not connection.poll(PARENT_CHECK):
                 if os.getppid() != parent:
-                    os._exit(1)
+                    raise EOFError
             task = connection.recv()
         except (EOFError, OSError):
-            task = STOP
+            tasks.put(STOP)
+            time.sleep(LAST_WORDS)
+            os._exit(1)
         tasks.put(task)
         if task == STOP:
             return
