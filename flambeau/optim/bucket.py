@@ -234,10 +234,14 @@ class Bucket:
         for start, end, parts in self.pieces:
             if end - start != len(g):
                 g, spare = g[:end - start], [t[:end - start] for t in spare]
-            np.concatenate([gradients[i][a:b] for i, a, b in parts], out=g)
-            if negate:
-                np.negative(g, out=g)
-            run(p[start:end], g, *[s[start:end] for s in state], *self.numbers, *spare)
+            i, a, b = parts[0]
+            if len(parts) == 1 and not negate and gradients[i].dtype == real:
+                piece = gradients[i][a:b]
+            else:
+                piece = np.concatenate([gradients[i][a:b] for i, a, b in parts], out=g)
+                if negate:
+                    np.negative(g, out=g)
+            run(p[start:end], piece, *[s[start:end] for s in state], *self.numbers, *spare)
 
     def room(self, shape: tuple[int, ...], more: int = 0) -> list[np.ndarray]:
         """The arrays that an update works in."""

@@ -28,13 +28,14 @@ def plan(program: Program, arrays: int, elementwise: bool = True) -> Plan:
     """The plan of `program`, whose first `arrays` inputs are arrays; they are the parameter, its gradient and its
     state.
 
-    The outputs are the new parameter and the new state. The gradient is a copy of the optimizer's own, free for reuse.
+    The outputs are the new parameter and the new state. The gradient is only read.
     What is not elementwise may look at old values through views, so that nothing is overwritten before the end.
     """
     space: dict[str, Any] = {"xp": backend.xp, "put": np.copyto}
     names = {node: f"v{i}" for node, i in program.place.items()}
     where = {node: names[node] for node in program.inputs[:arrays]}        # the array that holds a value
     targets = [names[node] for i, node in enumerate(program.inputs[:arrays]) if i != 1]
+    kept = [*targets, names[program.inputs[1]]]                            # places that are no scratch
     last = dict(program.last)
     for node in program.outputs:
         last[node] = len(program.nodes)
@@ -42,14 +43,12 @@ def plan(program: Program, arrays: int, elementwise: bool = True) -> Plan:
     for node, i in last.items():
         ends.setdefault(i, []).append(node)
     holders: dict[str, Node | None] = {where[node]: node for node in program.inputs[:arrays]}
-    gradient = program.inputs[1]
-    free: list[str] = [] if gradient in last else [where[gradient]]
+    free: list[str] = []
     made = 0
     lines: list[str] = []
 
     def constant(value: Any) -> str:
-        if value is None or type(value) in (bool, int, float) or type(value) is tuple and all(type(v) is int
-                                                                                              for v in value):
+        if value is None or type(value) in (bool, int):
             return repr(value)
         name = f"c{len(space)}"
         space[name] = value
@@ -62,13 +61,13 @@ def plan(program: Program, arrays: int, elementwise: bool = True) -> Plan:
         if function is None:
             space[f"k{i}"] = backend.kernel(node)
             words = node.kind.op.keywords
-            given = "".join(f", {words.get(j, '')}" + shown_argument(a, sources, constant) for j,
-                            a in enumerate(node.kind.args))
+            given = "".join(f", {words.get(j, '')}" + shown_argument(a, sources, constant)
+                            for j, a in enumerate(node.kind.args))
             lines.append(f" {names[node]} = {backend.inlined(node, sources) or f'k{i}(xp{given})'}")
-            release(gone, where, holders, free, targets)
+            release(gone, where, holders, free, kept)
             continue
         space[f"f{i}"] = function
-        release(gone, where, holders, free, targets)
+        release(gone, where, holders, free, kept)
         place = chosen(node, program.outputs, targets, holders)
         if place is None:
             if not free:
@@ -105,13 +104,13 @@ def direct(node: Node, like: Node) -> Any:
 
 
 def release(gone: Sequence[Node], where: dict[Node, str], holders: dict[str, Node | None], free: list[str],
-            targets: Sequence[str]) -> None:
-    """Marks the places of values that are not read again as empty; those that no result goes to are scratch."""
+            kept: Sequence[str]) -> None:
+    """Marks the places of values that are not read again as empty; those not kept are scratch."""
     for node in gone:
         place = where[node]
         if holders.get(place) is node:
             holders[place] = None
-            if place not in targets:
+            if place not in kept:
                 free.append(place)
 
 
