@@ -3,7 +3,7 @@
     python3 dev.py demo            train a small network on handwritten digits with flambeau
     python3 dev.py test [options]  run the tests; options go to pytest
     python3 dev.py lint            run ruff and mypy
-    python3 dev.py bench           time the examples, under PyTorch too where it is installed
+    python3 dev.py bench [options] time the workloads of benchmarks/, beside PyTorch where it is installed
 
 Needs a Python from 3.11 to 3.13 and nothing else. Everything is installed into .venv beside this file, once.
 With FLAMBEAU_REFERENCE=1 or CI set, `test` also installs PyTorch, which some tests compare with.
@@ -15,7 +15,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import venv
 from pathlib import Path
 
@@ -114,32 +113,18 @@ def lint() -> int:
     return ruff or mypy
 
 
-def bench() -> int:
-    """Time each example as a whole process: least of three runs."""
-    prepare("examples")
-    runners: dict[str, list[str]] = {"flambeau": ["-m", "flambeau", "run"]}
-    if not subprocess.run([PYTHON, "-c", "import torch"], capture_output=True).returncode:
-        runners["PyTorch"] = []
-    for example in sorted((ROOT / "examples").glob("*.py")):
-        for name, options in runners.items():
-            times = []
-            for _ in range(3):
-                start = time.perf_counter()
-                done = subprocess.run([str(PYTHON), *options, str(example)], cwd=ROOT, capture_output=True, text=True)
-                times.append(time.perf_counter() - start)
-                if done.returncode:
-                    print(f"{example.name} failed under {name}:\n{done.stderr}", file=sys.stderr)
-                    return 1
-            print(f"{example.name:<16} {name:<10} {min(times):6.2f} s", flush=True)
-    return 0
+def bench(options: list[str]) -> int:
+    """Time the workloads of benchmarks/."""
+    prepare("test")
+    return run(PYTHON, "benchmarks/run.py", *options)
 
 
 def main() -> int:
     """Carry out the command line."""
     command, *options = sys.argv[1:] or ["--help"]
-    if command == "test":
-        return test(options)
-    commands = {"demo": demo, "lint": lint, "bench": bench}
+    if command in ("test", "bench"):
+        return test(options) if command == "test" else bench(options)
+    commands = {"demo": demo, "lint": lint}
     if command in commands and not options:
         return commands[command]()
     print(__doc__)
