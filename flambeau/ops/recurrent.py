@@ -41,9 +41,7 @@ def _check(tensors: tuple, lengths: Spec | None, gates: int) -> tuple[int, int, 
         if state is None:
             continue
         if state.shape[0] != input.shape[1]:
-            raise RuntimeError(
-                f"Input batch size {input.shape[1]} doesn't match hidden{i} batch size {state.shape[0]}"
-            )
+            raise RuntimeError(f"Input batch size {input.shape[1]} doesn't match hidden{i} batch size {state.shape[0]}")
         if state.shape[1] != size:
             raise RuntimeError(f"hidden{i} has inconsistent hidden_size: got {state.shape[1]}, expected {size}")
     return input.shape[0], input.shape[1], units, width

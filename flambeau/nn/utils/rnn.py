@@ -158,9 +158,7 @@ def pack_padded_sequence(
             "do not need ONNX exportability."
         )
     if sizes[0] > steps:
-        raise RuntimeError(
-            f"start (0) + length ({sizes[0]}) exceeds dimension size ({steps})."
-        )
+        raise RuntimeError(f"start (0) + length ({sizes[0]}) exceeds dimension size ({steps}).")
     there = sizes > np.arange(int(sizes[0]))[:, None]
     step, row = np.nonzero(there)
     if order is not None:
