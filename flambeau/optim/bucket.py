@@ -59,8 +59,11 @@ class Update:
             mode.grad, mode.key = before
         self.state = tuple(known)
         found: list[Plan] = []
-        arrays = 2 + len(known)
-        Program(inputs, [new, *known.values()], lambda program: found.append(plan(program, arrays, elementwise)))
+
+        def prepare(program: Program) -> Callable[..., None]:
+            found.append(plan(program, 2 + len(known), elementwise))
+            return found[0].run
+        Program(inputs, [new, *known.values()], prepare)
         self.plan = found[0]
 
 
@@ -172,7 +175,7 @@ class Bucket:
         s = p._node.spec
         node = leaf(value, s)
         if s.requires_grad:
-            node.extra = weakref.ref(p)
+            node.extra = weakref.ref(p)  # type: ignore[assignment]
         p._node = node
         return node
 
@@ -256,7 +259,8 @@ class Bucket:
             old = p._node
             mark_changed(old, p.__dict__.get("_changes", 0))
             node = leaf(flat[a:b].reshape(shape), old.spec)
-            node.extra = weakref.ref(p) if old.spec.requires_grad else None
+            if old.spec.requires_grad:
+                node.extra = weakref.ref(p)  # type: ignore[assignment]
             if "_views" in p.__dict__:
                 with_views(p, node)
             else:

@@ -202,7 +202,7 @@ class OneCycleLR(Cycled):
         else:
             turns.append((total - 1, "max_lr min_lr base_momentum max_momentum"))
         keys = ("start_lr", "end_lr", "start_momentum", "end_momentum")
-        self._schedule_phases = [{"end_step": end, **dict(zip(keys, names.split(), strict=True))} for end,
+        self._schedule_phases: list[dict[str, Any]] = [{"end_step": end, **dict(zip(keys, names.split(), strict=True))} for end,
                                  names in turns]
         if pct_start < 0 or pct_start > 1 or not isinstance(pct_start, float):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
@@ -229,7 +229,7 @@ class OneCycleLR(Cycled):
         for name, value in given.items():
             if not isinstance(value, int) or value <= 0:
                 raise ValueError(f"Expected positive integer {name}, but got {value}")
-        return math.prod(given.values())  # type: ignore[type-var]
+        return math.prod(value for value in given.values() if value)
 
     def get_lr(self) -> list[Any]:
         """The learning rates at `last_epoch`; sets the momentum, too."""
@@ -265,7 +265,7 @@ class ReduceLROnPlateau(LRScheduler):
         if several and len(min_lr) != groups:  # type: ignore[arg-type]
             raise ValueError(f"expected {groups} min_lrs, got {len(min_lr)}")  # type: ignore[arg-type]
         self.default_min_lr = None if several else min_lr
-        self.min_lrs = list(min_lr) if several else [min_lr] * groups  # type: ignore[arg-type]
+        self.min_lrs: list[Any] = list(min_lr) if several else [min_lr] * groups  # type: ignore[arg-type]
         self.patience, self.cooldown, self.eps, self.last_epoch = patience, cooldown, eps, 0
         self._last_lr = values_of(optimizer, "lr")
         if mode not in ("min", "max"):

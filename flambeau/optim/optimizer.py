@@ -36,6 +36,14 @@ class Optimizer:
     state_names: tuple[str, ...] = ()
     counts = True                  # whether state holds the number of steps
     elementwise = True             # whether elements move independently, so that all can lie in one flat array
+    _wanted: list[str] = []
+    _derived: tuple[str, ...] = ()
+    _optimizer_step_pre_hooks: OrderedDict[int, Callable]
+    _optimizer_step_post_hooks: OrderedDict[int, Callable]
+    _optimizer_state_dict_pre_hooks: OrderedDict[int, Callable]
+    _optimizer_state_dict_post_hooks: OrderedDict[int, Callable]
+    _optimizer_load_state_dict_pre_hooks: OrderedDict[int, Callable]
+    _optimizer_load_state_dict_post_hooks: OrderedDict[int, Callable]
     derives: tuple[str, ...] = ("step",)       # what `update` asks for that comes from `derived`
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
@@ -313,7 +321,7 @@ class Optimizer:
         if any(len(a["params"]) != len(b["params"]) for a, b in zip(self.param_groups, groups, strict=True)):
             raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's "
                              "group")
-        owner = {}
+        owner: dict[Any, Any] = {}
         for saved, mine in zip(groups, self.param_groups, strict=True):
             owner.update(zip(saved["params"], mine["params"], strict=True))
         state: defaultdict[Any, dict] = defaultdict(dict)
@@ -435,7 +443,6 @@ def _added(hooks: OrderedDict, hook: Callable) -> Handle:
 
 
 Optimizer.step = hooked(Optimizer.step)  # type: ignore[method-assign]
-Optimizer._wanted, Optimizer._derived = [], ()  # type: ignore[attr-defined]
 
 
 def _identical(a: list, b: list) -> bool:

@@ -11,7 +11,7 @@ from ..autograd import no_grad
 from ..creation import tensor
 from ..dtypes import int64
 from ..nn import Module
-from ..nn.modules.batchnorm import _BatchNorm
+from ..nn.batchnorm import _BatchNorm
 from ..tensor import Tensor
 from .lr_scheduler import LRScheduler, annealed, one_each
 from .optimizer import Optimizer
