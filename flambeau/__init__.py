@@ -102,6 +102,14 @@ from .random import (  # noqa: E402
     set_rng_state,
 )
 
+from . import _C, accelerator, masked, signal  # noqa: E402
+from .signal._periodic import (  # noqa: E402
+    bartlett_window,
+    blackman_window,
+    hamming_window,
+    hann_window,
+    kaiser_window,
+)
 from .settings import (  # noqa: E402
     are_deterministic_algorithms_enabled,
     compile,

@@ -91,7 +91,12 @@ def addbmm(xp, input: T, batch1: T, batch2: T, *, beta=1, alpha=1):
 def addbmm_(input, batch1, batch2, *, beta=1, alpha=1):
     """`addbmm` written to `input`, which takes the result's shape."""
     y = addbmm(input, batch1, batch2, beta=beta, alpha=alpha)
-    return (input if input.shape == y.shape else input.resize_(y.shape)).copy_(y)
+    if input.shape == y.shape:
+        return input.copy_(y)
+    from ..views import check_writable, rebind  # `resize_` would refuse what requires grad
+    check_writable(input)
+    rebind(input, y._node)
+    return input
 
 
 def _baddbmm(input: Spec, batch1: Spec, batch2: Spec) -> Spec:

@@ -321,3 +321,13 @@ def vander(x, N=None, increasing=False):
         raise RuntimeError("N must be non-negative.")
     found = _vander(x, x.shape[0] if N is None else N)
     return found if increasing else _flip(found, (1,))
+
+
+@composite("", alias="linalg.vander", cases=[(S(2, 3),), (S(4), {"N": 3})])
+def _linalg_vander(x, *, N=None):
+    """The powers 0 to N - 1 of the elements of vectors (..., n): (..., n, N); N is n unless given."""
+    x = x if x.ndim else x.reshape(1)
+    n = x.shape[-1] if N is None else N
+    if n <= 1:
+        raise RuntimeError("N must be greater than 1.")
+    return _vander(x.reshape(-1), n).reshape(*x.shape, n)

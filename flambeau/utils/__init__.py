@@ -1,2 +1,2 @@
 """torch.utils."""
-from . import data
+from . import _mode_utils, data
