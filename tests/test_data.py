@@ -205,6 +205,17 @@ def test_draws_are_those_of_pytorch(torch):
     assert orders(flambeau, ours) == orders(torch, theirs)
 
 
+def test_base_seeds_are_those_of_pytorch(torch):
+    from torch.utils import data as theirs
+
+    found = []
+    for library, module in ((flambeau, ours), (torch, theirs)):
+        library.manual_seed(7)
+        own = library.Generator().manual_seed(8)
+        found.append([iter(module.DataLoader(range(3), generator=g))._base_seed for g in (None, own, None, own) * 3])
+    assert found[0] == found[1] and max(found[0]) >= 2**62
+
+
 def test_order_without_pytorch():
     flambeau.manual_seed(0)
     assert [b.tolist() for b in DataLoader(range(6), 4, shuffle=True)] == [[0, 4, 3, 5], [2, 1]]

@@ -78,6 +78,13 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def die_with_a_child():
+    if os.fork() == 0:
+        time.sleep(4)  # and keeps what the worker had open
+        os._exit(0)
+    die()
+
+
 def leave():
     os._exit(3)
 
@@ -141,8 +148,14 @@ def test_batches_from_workers_can_be_written_to():
     assert [a.tolist() for a in arrays] == [[0, 1], [3, 4]]
 
 
-def test_many_large_batches_can_be_kept():
-    kept = list(DataLoader(Squares(300, 20_000), 1, num_workers=1))
+def test_more_large_batches_can_be_kept_than_files_opened():
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+    try:
+        kept = list(DataLoader(Squares(300, 20_000), 1, num_workers=1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert [batch[1][0, -1].item() for batch in kept] == [i * i for i in range(300)]
 
 
@@ -237,6 +250,14 @@ def test_a_killed_worker_is_named(start):
     assert f"(pid {pids[0]}) is killed by signal: Killed" in str(error.value.__cause__)
     with pytest.raises(RuntimeError, match="exited unexpectedly"):
         next(batches)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_killed_worker_whose_child_lives_on_is_named():
+    start = time.monotonic()
+    with pytest.raises(RuntimeError, match="exited unexpectedly"):
+        list(DataLoader(Squares(4, at=1, act=die_with_a_child), num_workers=1))
+    assert time.monotonic() - start < 3.5
 
 
 def test_a_worker_that_ends_by_itself_is_named():

@@ -131,12 +131,12 @@ def _numbers(batch: Sequence, kinds: str, kind: Any = None) -> Tensor:
         return tensor(batch, dtype=kind)
     if array.ndim != 1 or array.dtype.kind not in kinds:
         return tensor(batch, dtype=kind)
-    return from_array(array if kind is None else array.astype(kind.numpy, copy=False))
+    return from_array(array)
 
 
 def collate_float_fn(batch: Sequence[float], *, collate_fn_map: dict[Any, Callable] | None = None) -> Tensor:
     """Python floats, as a float64 tensor."""
-    return _numbers(batch, "fib", dtypes.float64)
+    return _numbers(batch, "f", dtypes.float64)
 
 
 def collate_int_fn(batch: Sequence[int], *, collate_fn_map: dict[Any, Callable] | None = None) -> Tensor:

@@ -21,6 +21,7 @@ from . import transport
 from .dataloader import DataLoader, _BaseDataLoaderIter
 from .worker_loop import BATCH, END, ERROR, RESUME, STOP, Job, main
 
+LOOK = 1.0  # seconds between looks at whether workers live, where nothing arrives
 PATIENCE = 5.0  # seconds that workers get to finish what they are at, when all goes well
 _ours: weakref.WeakSet[Any] = (
     weakref.WeakSet()
@@ -273,24 +274,26 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         """The next result of any worker. RuntimeError if none comes in time, or a worker that is needed is gone."""
         deadline = time.monotonic() + self._timeout if self._timeout > 0 else None
         while True:
-            waiting = {w.connection: w for w in self._workers if w.active}
-            gone = {w.process.sentinel: w for w in waiting.values()}
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            ready = connections.wait([*waiting, *gone], left)
-            if not ready:
+            waiting = {worker.connection: worker for worker in self._workers if worker.active}
+            left = LOOK if deadline is None else min(LOOK, max(0.0, deadline - time.monotonic()))
+            ready = connections.wait(list(waiting), left)
+            if ready:
+                found = ready[0]
+                try:
+                    head, body, buffers = transport.receive(found)  # type: ignore[arg-type]
+                except (EOFError, ConnectionResetError):
+                    self._lost([waiting[found]])  # type: ignore[index]
+                except BaseException:
+                    self._shut()  # half a message was read: there is no going on
+                    raise
+                return (*head, transport.load(body, buffers))
+            # A process that a dead worker has started may keep its connection open.
+            dead = [worker for worker in waiting.values() if not worker.process.is_alive()]
+            if dead:
+                self._lost(dead)
+            if deadline is not None and time.monotonic() >= deadline:
                 self._patience[0] = 0.0  # a worker that does not answer is not asked to stop
                 raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds")
-            for found in ready:
-                if found in waiting:
-                    try:
-                        head, body, buffers = transport.receive(found)  # type: ignore[arg-type]
-                    except (EOFError, ConnectionResetError):
-                        self._lost([waiting[found]])  # type: ignore[index]
-                    except BaseException:
-                        self._shut()  # half a message was read: there is no going on
-                        raise
-                    return (*head, transport.load(body, buffers))
-            self._lost([gone[found] for found in ready])  # type: ignore[index]
 
     def _lost(self, workers: list[_Worker]) -> NoReturn:
         """Raises the error that names workers which are gone."""
