@@ -202,8 +202,9 @@ class OneCycleLR(Cycled):
         else:
             turns.append((total - 1, "max_lr min_lr base_momentum max_momentum"))
         keys = ("start_lr", "end_lr", "start_momentum", "end_momentum")
-        self._schedule_phases: list[dict[str, Any]] = [{"end_step": end, **dict(zip(keys, names.split(), strict=True))} for end,
-                                 names in turns]
+        self._schedule_phases: list[dict[str, Any]] = []
+        for end, names in turns:
+            self._schedule_phases.append({"end_step": end, **dict(zip(keys, names.split(), strict=True))})
         if pct_start < 0 or pct_start > 1 or not isinstance(pct_start, float):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
