@@ -2,9 +2,11 @@
 
     python benchmarks/recording.py [--all]
 
-The median over all operations with samples in the registry, the slowest, and what remembering the line of the program costs (operations
+The median over all operations with samples in the registry, the slowest, and what remembering the line of the
+program costs (operations
 whose values can be wrong remember it).
 """
+
 from __future__ import annotations
 
 import argparse
@@ -28,7 +30,9 @@ def tensor(sample: Sample):
     kind = dtype.by_name[sample.dtype]
     rng = np.random.default_rng(0)
     if kind.category < 2:
-        return from_array(rng.integers(sample.low, 2 if sample.dtype == "bool" else sample.high, sample.shape).astype(kind.numpy))
+        return from_array(
+            rng.integers(sample.low, 2 if sample.dtype == "bool" else sample.high, sample.shape).astype(kind.numpy)
+        )
     return from_array(np.asarray(rng.uniform(sample.low, sample.high, sample.shape)).astype(kind.numpy))
 
 

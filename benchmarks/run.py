@@ -2,9 +2,12 @@
 
     python benchmarks/run.py [--rounds N] [--threads N] [WORKLOAD ...]
 
-Each library runs in a process of its own, stopped while the other is timed (idle thread pools spin). A line gives the median time of each
-and the median of the ratios PyTorch / flambeau of neighbouring rounds; above 1, flambeau is faster. Without PyTorch, only flambeau's times.
+Each library runs in a process of its own, stopped while the other is timed (idle thread pools spin). A line gives
+the median time of each
+and the median of the ratios PyTorch / flambeau of neighbouring rounds; above 1, flambeau is faster. Without PyTorch,
+only flambeau's times.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -43,8 +46,13 @@ class Side:
     """One library in a process of its own, which runs only while it is timed."""
 
     def __init__(self, library: str, threads: int) -> None:
-        self.process = subprocess.Popen([sys.executable, __file__, "--serve", library, "--threads", str(threads)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": str(threads)})
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--serve", library, "--threads", str(threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        )
         assert self.process.stdout is not None and self.process.stdin is not None
         self.answers, self.questions = self.process.stdout, self.process.stdin
         if self.answers.readline().strip() != "ready":

@@ -1,4 +1,6 @@
-"""What is timed, written once for both libraries: each workload is a function of the library that returns a function to time and its repeats."""
+"""What is timed, written once for both libraries: each workload is a function of the library that returns a function
+to time and its repeats."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -11,7 +13,9 @@ def salary(torch: Any, optimizer: str, **how: Any) -> Callable[[Any, Any], Any]:
     """The salary network 10-64-32-16-1 with its hand-written training step."""
     nn = torch.nn
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 1))
+    model = nn.Sequential(
+        nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 1)
+    )
     opt, criterion = getattr(torch.optim, optimizer)(model.parameters(), lr=1e-3, **how), nn.MSELoss()
 
     def step(features: Any, targets: Any) -> Any:
@@ -20,6 +24,7 @@ def salary(torch: Any, optimizer: str, **how: Any) -> Callable[[Any, Any], Any]:
         loss.backward()
         opt.step()
         return loss
+
     return step
 
 
@@ -44,6 +49,7 @@ def salary_epoch(torch: Any) -> Timed:
     def epoch() -> None:
         for features, targets in loader:
             step(features, targets)
+
     return epoch, 2
 
 
@@ -59,6 +65,7 @@ def mnist_mlp(torch: Any) -> Timed:
         opt.zero_grad()
         nn.functional.cross_entropy(model(x), y).backward()
         opt.step()
+
     return step, 20
 
 
@@ -66,8 +73,17 @@ def small_cnn(torch: Any) -> Timed:
     """One step of conv16-pool-conv32-bn-pool-fc on 28x28, batch 32, SGD with momentum."""
     nn = torch.nn
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32),
-                          nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32 * 49, 10))
+    model = nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32 * 49, 10),
+    )
     opt = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     x, y = torch.randn(32, 1, 28, 28), torch.randint(0, 10, (32,))
 
@@ -75,6 +91,7 @@ def small_cnn(torch: Any) -> Timed:
         opt.zero_grad()
         nn.functional.cross_entropy(model(x), y).backward()
         opt.step()
+
     return step, 5
 
 
@@ -90,6 +107,7 @@ def lstm(torch: Any) -> Timed:
         opt.zero_grad()
         nn.functional.mse_loss(head(layer(x)[0][:, -1]), y).backward()
         opt.step()
+
     return step, 10
 
 
@@ -104,11 +122,14 @@ def adam_200(torch: Any) -> Timed:
 
 def loader_throughput(torch: Any) -> Timed:
     """Batches of 64 from a shuffled loader over 20,000 rows of 64 floats."""
-    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.randn(20_000, 64)), batch_size=64, shuffle=True)
+    loader = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(torch.randn(20_000, 64)), batch_size=64, shuffle=True
+    )
 
     def epoch() -> None:
         for _ in loader:
             pass
+
     return epoch, 1
 
 
@@ -126,6 +147,7 @@ def small_forward(torch: Any) -> Timed:
     def forward() -> Any:
         with torch.no_grad():
             return model(x).numpy()
+
     return forward, 500
 
 
@@ -153,5 +175,19 @@ def product_1024(torch: Any) -> Timed:
     return lambda: (a @ b).numpy(), 2
 
 
-ALL = [salary_sgd, salary_adam, salary_epoch, mnist_mlp, small_cnn, lstm, adam_200, loader_throughput, module_call, small_forward, tiny_chain,
-       elementwise_million, reductions_million, product_1024]
+ALL = [
+    salary_sgd,
+    salary_adam,
+    salary_epoch,
+    mnist_mlp,
+    small_cnn,
+    lstm,
+    adam_200,
+    loader_throughput,
+    module_call,
+    small_forward,
+    tiny_chain,
+    elementwise_million,
+    reductions_million,
+    product_1024,
+]

@@ -59,10 +59,10 @@ from .info import (
     sparse_csr,
     strided,
 )
+from .operators import install_operators
 from .printing import set_printoptions
 from .ranges import arange, eye, linspace, logspace, tril_indices, triu_indices
 from .ranges import range_ as range
-from .operators import install_operators
 from .tensor import Size, Tensor
 
 for _name, _kind in {**_dtypes.dtype.by_name, **_dtypes.ALIASES}.items():
@@ -74,13 +74,15 @@ install_operators()
 _indexing.install()
 _methods.install()
 
-from . import amp, backends, cpu, cuda, nn, optim, utils  # noqa: E402
-from .amp import autocast, GradScaler  # noqa: E402
-from .amp.autocast_mode import get_autocast_dtype, is_autocast_enabled, set_autocast_dtype  # noqa: E402
-from .cuda import amp as _cuda_amp  # noqa: E402
-from .backends import cudnn as _cudnn, mkl as _mkl, mps as _mps  # noqa: E402
-from .control import eager, explain, no_execution  # noqa: E402
-from .random import (  # noqa: E402
+from . import _C, accelerator, amp, backends, cpu, cuda, masked, nn, optim, signal, utils
+from .amp import GradScaler, autocast
+from .amp.autocast_mode import get_autocast_dtype, is_autocast_enabled, set_autocast_dtype
+from .backends import cudnn as _cudnn
+from .backends import mkl as _mkl
+from .backends import mps as _mps
+from .control import eager, explain, no_execution
+from .cuda import amp as _cuda_amp
+from .random import (
     Generator,
     bernoulli,
     binomial,
@@ -101,16 +103,7 @@ from .random import (  # noqa: E402
     seed,
     set_rng_state,
 )
-
-from . import _C, accelerator, masked, signal  # noqa: E402
-from .signal._periodic import (  # noqa: E402
-    bartlett_window,
-    blackman_window,
-    hamming_window,
-    hann_window,
-    kaiser_window,
-)
-from .settings import (  # noqa: E402
+from .settings import (
     are_deterministic_algorithms_enabled,
     compile,
     get_float32_matmul_precision,
@@ -122,6 +115,13 @@ from .settings import (  # noqa: E402
     set_num_interop_threads,
     set_num_threads,
     use_deterministic_algorithms,
+)
+from .signal._periodic import (
+    bartlett_window,
+    blackman_window,
+    hamming_window,
+    hann_window,
+    kaiser_window,
 )
 
 _namespaces.fill_all()

@@ -1,7 +1,8 @@
-"""From an operation of the registry to the functions and methods that users call: over tensors, with in-place and `out=` forms."""
+"""From an operation of the registry to the functions and methods that users call: over tensors, with in-place and
+`out=` forms."""
+
 from __future__ import annotations
 
-import collections
 import functools
 import operator
 import types
@@ -20,9 +21,9 @@ from .ops import registry
 from .ops._op import NUMBERS, Composite, Op, caller, heads_of, return_type
 from .views import check_writable, make_view, write
 
-HANDLES: set[type] = set()          # Tensor and Parameter: classes whose operations need no look at the class
+HANDLES: set[type] = set()  # Tensor and Parameter: classes whose operations need no look at the class
 _new = object.__new__
-Tensor: Any = None                  # set by the layer above
+Tensor: Any = None  # set by the layer above
 
 
 def use(cls: type) -> None:
@@ -88,11 +89,16 @@ def nodes_of(op: Op, args: tuple, strict: bool = True) -> tuple:
     for place, (p, value) in enumerate(zip(op.parameters, args, strict=True)):
         if p.sequence and value is not None:
             if not isinstance(value, (tuple, list)):
-                raise TypeError(f"{op.name}(): argument '{p.name}' (position {place + 1}) must be tuple of Tensors, not {type_name(value)}")
+                raise TypeError(
+                    f"{op.name}(): argument '{p.name}' (position {place + 1}) must be tuple of Tensors, not "
+                    f"{type_name(value)}"
+                )
             for i, v in enumerate(value):
                 if not (isinstance(v, Tensor) or type(v) is Node or v is None):
-                    raise TypeError(f"{op.name}(): argument '{p.name}' (position {place + 1}) must be tuple of Tensors, "
-                                    f"but found element of type {type_name(v)} at pos {i}")
+                    raise TypeError(
+                        f"{op.name}(): argument '{p.name}' (position {place + 1}) must be tuple of Tensors, "
+                        f"but found element of type {type_name(v)} at pos {i}"
+                    )
             found.append(tuple([v._node if isinstance(v, Tensor) else v for v in value]))
         elif p.operand:
             found.append(operand(op, place, value, strict))
@@ -100,17 +106,27 @@ def nodes_of(op: Op, args: tuple, strict: bool = True) -> tuple:
             found.append(plain(value))
     if strict and op.number_first and not any(type(f) is Node for f in found):
         kinds = ", ".join(type_name(value) for p, value in zip(op.parameters, args, strict=True) if p.operand)
-        raise TypeError(f"{op.name}() received an invalid combination of arguments - got ({kinds}), but expected a Tensor among them")
+        raise TypeError(
+            f"{op.name}() received an invalid combination of arguments - got ({kinds}), but expected a Tensor among "
+            f"them"
+        )
     return tuple(found)
 
 
 # What autocast computes in 16 bits, and what in 32: PyTorch's lists for processors.
-NARROW = frozenset("""matmul mm linear bmm addmm addbmm baddbmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
-    _convolution _attention contract _rnn _lstm _gru prelu""".split())
-WIDE = frozenset("""_mse_loss _l1_loss _huber_loss _kl_div _bce_logits _binary_cross_entropy _nll_loss _cross_entropy _cross_entropy_soft
-    _soft_margin _multi_margin _multilabel_margin prod _cdist trace _inv_ex _svd _svdvals _qr _pinv quantile nanquantile avg_pool3d
-    poisson_nll_loss hinge_embedding_loss margin_ranking_loss cosine_embedding_loss triplet_margin_loss smooth_l1_loss ctc_loss
-    binary_cross_entropy cross_entropy nll_loss""".split())
+NARROW = frozenset(
+    """matmul mm linear bmm addmm addbmm baddbmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
+    _convolution _attention contract _rnn _lstm _gru prelu""".split()
+)
+WIDE = frozenset(
+    """_mse_loss _l1_loss _huber_loss _kl_div _bce_logits _binary_cross_entropy _nll_loss _cross_entropy
+    _cross_entropy_soft
+    _soft_margin _multi_margin _multilabel_margin prod _cdist trace _inv_ex _svd _svdvals _qr _pinv quantile
+    nanquantile avg_pool3d
+    poisson_nll_loss hinge_embedding_loss margin_ranking_loss cosine_embedding_loss triplet_margin_loss
+    smooth_l1_loss ctc_loss
+    binary_cross_entropy cross_entropy nll_loss""".split()
+)
 
 
 def autocasted(name: str, args: Any) -> Any:
@@ -122,8 +138,13 @@ def autocasted(name: str, args: Any) -> Any:
     def fit(value: Any) -> Any:
         if isinstance(value, Tensor):
             kind = value.dtype
-            return value.to(target) if kind.is_floating_point and kind is not target and kind is not dtypes.float64 else value
+            return (
+                value.to(target)
+                if kind.is_floating_point and kind is not target and kind is not dtypes.float64
+                else value
+            )
         return type(value)([fit(v) for v in value]) if type(value) in (tuple, list) else value
+
     return {k: fit(v) for k, v in args.items()} if isinstance(args, dict) else tuple([fit(a) for a in args])
 
 
@@ -143,8 +164,10 @@ def evaluated(op: Op, given: tuple) -> Any:
     """The results of an operation whose shapes depend on values: computed now."""
     with np.errstate(all="ignore"):
         result = op.body(backend.xp, *[value_of(g) for g in given])
-    made = [wrap(leaf(np.asarray(r), spec(np.shape(r), dtype.by_numpy[np.asarray(r).dtype]))) for r in
-            (result if isinstance(result, (tuple, list)) else (result,))]
+    made = [
+        wrap(leaf(np.asarray(r), spec(np.shape(r), dtype.by_numpy[np.asarray(r).dtype])))
+        for r in (result if isinstance(result, (tuple, list)) else (result,))
+    ]
     if not isinstance(result, (tuple, list)):
         return made[0]
     return fields(op)(*made) if op.fields else tuple(made)
@@ -164,7 +187,7 @@ def tensors(op: Op, result: Any, args: tuple) -> Any:
         made = [wrap(node) for node in result]
         return fields(op)(*made) if op.fields else tuple(made)
     for source, kind in zip(result.inputs, result.kind.casts or (), strict=False):
-        if kind is not None and type(source) is Node:   # a cast that promotion put in
+        if kind is not None and type(source) is Node:  # a cast that promotion put in
             engine.pending.append(source)
     t = wrap(result)
     return make_view(t, args[0], op, nodes_of(op, args)[1:]) if op.view else t
@@ -174,7 +197,8 @@ _fields: dict[str, Any] = {}
 
 
 def fields(op: Op) -> Any:
-    """The class of an operation's several results, as torch.return_types has it. `names` may begin with its name: "max: values indices"."""
+    """The class of an operation's several results, as torch.return_types has it. `names` may begin with its name:
+    "max: values indices"."""
     if op.name not in _fields:
         name, _, names = op.fields.rpartition(": ")
         _fields[op.name] = return_type(name or op.name, names)
@@ -183,8 +207,10 @@ def fields(op: Op) -> Any:
 
 # ---- the fast path: one dictionary look-up and a node
 
+
 def public(op: Op) -> Any:
-    """The function of `op` over tensors. Its source is written when it is first called: importing would take half a second else."""
+    """The function of `op` over tensors. Its source is written when it is first called: importing would take half a
+    second else."""
     space: dict[str, Any] = {"_op": op, "_first": _first}
     function = types.FunctionType(_UNWRITTEN, space, op.name)
     function.__doc__, function.__module__, function.__qualname__ = op.__doc__, "torch", op.name
@@ -206,23 +232,45 @@ def _first(op: Op, function: Any) -> Any:
     space.update(names)
     exec(compile(source, f"<flambeau {op.name}>", "exec"), space)
     written = space[op.name]
-    function.__code__, function.__defaults__, function.__kwdefaults__ = written.__code__, written.__defaults__, written.__kwdefaults__
+    function.__code__, function.__defaults__, function.__kwdefaults__ = (
+        written.__code__,
+        written.__defaults__,
+        written.__kwdefaults__,
+    )
     return function
 
 
 def source_of(op: Op) -> tuple[str, dict[str, Any]]:
-    """What a call of `op` does, as source, since it is paid for by every operation of every step; and the names it uses.
+    """What a call of `op` does, as source, since it is paid for by every operation of every step; and the names it
+    uses.
 
-    It looks for a Kind by the descriptions of the operands; everything unusual (numbers where tensors are due, casts, first calls) is
+    It looks for a Kind by the descriptions of the operands; everything unusual (numbers where tensors are due,
+    casts, first calls) is
     left to `call`.
     """
     heads, names = heads_of(op.parameters)
-    names |= {"H": HANDLES, "Node": Node, "_mode": mode, "engine": engine, "pending": engine.pending, "new": _new, "T": Tensor,
-              "call": call, "caller": caller, "make_view": make_view, "store": store, "into": into, "fast": {}}
+    names |= {
+        "H": HANDLES,
+        "Node": Node,
+        "_mode": mode,
+        "engine": engine,
+        "pending": engine.pending,
+        "new": _new,
+        "T": Tensor,
+        "call": call,
+        "caller": caller,
+        "make_view": make_view,
+        "store": store,
+        "into": into,
+        "fast": {},
+    }
     before, keys, inputs = [], ["_mode.key"], []
     for i, p in enumerate(op.parameters):
         if p.operand and not p.sequence:
-            before.append(f"  if type({p.name}) in H: n{i} = {p.name}._node; k{i} = n{i}.spec\n  else: n{i} = {p.name}; k{i} = type(n{i})")
+            before.append(
+                f"  if type({p.name}) in H: n{i} = {p.name}._node; k{i} = n{i}.spec\n  else: n{i} = {p.name}; k{i} = "
+                f"type(n{i})"
+            )
             keys.append(f"k{i}")
             inputs.append(f"n{i}")
         elif type(p.default) is float and not p.static:
@@ -239,7 +287,11 @@ def source_of(op: Op) -> tuple[str, dict[str, Any]]:
     if renaming and not any(p.name in RENAMED for p in op.parameters):
         heads.append("**_words")
         names["renamed"] = renamed
-        body.insert(0, f" if _words: return renamed(_op, _function, _words, dict(zip({tuple(p.name for p in op.parameters)}, {arguments})))")
+        body.insert(
+            0,
+            f" if _words: return renamed(_op, _function, _words, dict(zip({tuple(p.name for p in op.parameters)}, "
+            f"{arguments})))",
+        )
     if op.eager or not inputs or any(p.sequence for p in op.parameters):
         body.append(f" return call(_op, {arguments})")
     else:
@@ -249,15 +301,24 @@ def source_of(op: Op) -> tuple[str, dict[str, Any]]:
             node_inputs = f"some({node_inputs})"
         key = "(" + "".join(k + ", " for k in keys) + ")"
         rest = "(" + "".join(p.name + ", " for p in op.parameters[1:]) + ")"
-        body += [" try:", *before, f"  kind = fast.get({key})", " except TypeError: kind = None",
-                 f" if kind is None: return store(_op, fast, {arguments})",
-                 f" node = Node(kind, {node_inputs})", *([" node.extra = {'line': caller()}"] if op.checks else []), " pending.append(node)", " t = new(T); t._node = node",
-                 " engine.load = load = engine.load + kind.weight", " if load > engine.bound: engine.flush('bound')",
-                 f" return make_view(t, {op.parameters[0].name}, _op, {rest})" if op.view else " return t"]
+        body += [
+            " try:",
+            *before,
+            f"  kind = fast.get({key})",
+            " except TypeError: kind = None",
+            f" if kind is None: return store(_op, fast, {arguments})",
+            f" node = Node(kind, {node_inputs})",
+            *([" node.extra = {'line': caller()}"] if op.checks else []),
+            " pending.append(node)",
+            " t = new(T); t._node = node",
+            " engine.load = load = engine.load + kind.weight",
+            " if load > engine.bound: engine.flush('bound')",
+            f" return make_view(t, {op.parameters[0].name}, _op, {rest})" if op.view else " return t",
+        ]
     return "\n".join([f"def {op.name}({', '.join(heads)}):", *body]), names
 
 
-RENAMED = {"axis": "dim", "keepdims": "keepdim"}         # NumPy's names, which PyTorch takes too
+RENAMED = {"axis": "dim", "keepdims": "keepdim"}  # NumPy's names, which PyTorch takes too
 
 
 def renamed(op: Op, function: Callable, words: dict[str, Any], given: dict[str, Any]) -> Any:
@@ -288,7 +349,10 @@ def guarded(composite: Composite) -> Callable:
         except AttributeError:
             if not args or isinstance(args[0], (Tensor, Node, tuple, list)):
                 raise
-            raise TypeError(f"{composite.name}(): argument '{first}' (position 1) must be Tensor, not {type_name(args[0])}") from None
+            raise TypeError(
+                f"{composite.name}(): argument '{first}' (position 1) must be Tensor, not {type_name(args[0])}"
+            ) from None
+
     return call_it
 
 
@@ -302,9 +366,18 @@ def store(op: Op, fast: dict, args: tuple) -> Any:
     result = op.record(*given)
     if type(result) is not Node:
         return tensors(op, result, args)
-    floats = [value for p, value in zip(op.parameters, given, strict=True) if not p.operand and type(p.default) is float and not p.static]
+    floats = [
+        value
+        for p, value in zip(op.parameters, given, strict=True)
+        if not p.operand and type(p.default) is float and not p.static
+    ]
     lifted = sum(p.operand and value is not None for p, value in zip(op.parameters, given, strict=True)) + len(floats)
-    if result.kind.casts is None and lifted == len(result.inputs) and all(type(f) is float for f in floats) and len(fast) < 4096:
+    if (
+        result.kind.casts is None
+        and lifted == len(result.inputs)
+        and all(type(f) is float for f in floats)
+        and len(fast) < 4096
+    ):
         key: list[Any] = [mode.key]
         for p, value in zip(op.parameters, given, strict=True):
             if p.operand:
@@ -314,11 +387,12 @@ def store(op: Op, fast: dict, args: tuple) -> Any:
         try:
             fast[tuple(key)] = result.kind
         except TypeError:
-            return tensors(op, result, args)            # an argument that cannot be a key: this call is not remembered
+            return tensors(op, result, args)  # an argument that cannot be a key: this call is not remembered
     return tensors(op, result, args)
 
 
 # ---- other forms
+
 
 def into(op: Any, args: tuple, out: Any, kwargs: dict | None = None) -> Any:
     """The `out=` form: the result written into existing tensors, which take its shape if they have another."""
@@ -349,7 +423,9 @@ def copy_into(out: Any, result: Any) -> Any:
     if not isinstance(out, Tensor):
         raise TypeError(f"argument 'out' must be Tensor, not {type_name(out)}")
     if out.requires_grad and mode.grad:
-        raise RuntimeError("out=... arguments don't support automatic differentiation, but one of the arguments requires grad.")
+        raise RuntimeError(
+            "out=... arguments don't support automatic differentiation, but one of the arguments requires grad."
+        )
     if out.shape != result.shape:
         out.resize_(result.shape)
     return write(out, result._node)
@@ -368,6 +444,7 @@ def in_place(op: Op | Composite) -> Callable:
         else:
             node = op.function(source, *args, **kwargs)._node
         return write(self, node, op.name)
+
     method.__name__, method.__doc__ = op.name + "_", op.__doc__
     return method
 
@@ -380,6 +457,7 @@ def with_out(composite: Composite) -> Callable:
         if out is not None:
             return into(composite, args, out, kwargs)
         return plain_form(*args, **kwargs)
+
     function.__name__ = function.__qualname__ = composite.name
     function.__doc__, function.__module__ = composite.__doc__, "torch"
     return function

@@ -1,4 +1,5 @@
 """Looking at the engine and steering it: run at once, forbid running, tell what was cut and why."""
+
 from __future__ import annotations
 
 import contextlib
@@ -44,9 +45,19 @@ class Report:
 
     def __str__(self) -> str:
         head = ["cause", "line", "operations", "results", "bytes", "program", "plan us", "run us"]
-        rows = [[c["why"], "{}:{}".format(c["line"][0].rsplit("/", 1)[-1], c["line"][1]), str(c["operations"]), str(c["results"]),
-                 str(c["bytes"]), ("new " if c["new"] else "") + str(c["program"]), f"{c['plan'] * 1e6:.0f}", f"{c['run'] * 1e6:.0f}"]
-                for c in self.cuts]
+        rows = [
+            [
+                c["why"],
+                "{}:{}".format(c["line"][0].rsplit("/", 1)[-1], c["line"][1]),
+                str(c["operations"]),
+                str(c["results"]),
+                str(c["bytes"]),
+                ("new " if c["new"] else "") + str(c["program"]),
+                f"{c['plan'] * 1e6:.0f}",
+                f"{c['run'] * 1e6:.0f}",
+            ]
+            for c in self.cuts
+        ]
         wide = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
         lines = ["  ".join(v.ljust(w) for v, w in zip(row, wide, strict=True)).rstrip() for row in [head, *rows]]
         new = sum(c["new"] for c in self.cuts)
@@ -57,7 +68,8 @@ class Report:
 
 @contextlib.contextmanager
 def explain(show: bool = True) -> Iterator[Report]:
-    """Prints, at its end, every cut made within: its cause, the line of the program, sizes, whether its program was new, times.
+    """Prints, at its end, every cut made within: its cause, the line of the program, sizes, whether its program was
+    new, times.
 
     `with explain(show=False) as report:` keeps the report to be looked at.
     """

@@ -1,19 +1,42 @@
 """Devices: where a tensor lives."""
+
 from __future__ import annotations
 
 import re
 
-TYPES = ("cpu", "cuda", "mps", "xpu", "meta", "xla", "hpu", "mtia", "privateuseone", "ipu", "hip", "vulkan", "ve", "fpga", "maia", "lazy",
-         "ideep", "mkldnn", "opengl", "opencl")
+TYPES = (
+    "cpu",
+    "cuda",
+    "mps",
+    "xpu",
+    "meta",
+    "xla",
+    "hpu",
+    "mtia",
+    "privateuseone",
+    "ipu",
+    "hip",
+    "vulkan",
+    "ve",
+    "fpga",
+    "maia",
+    "lazy",
+    "ideep",
+    "mkldnn",
+    "opengl",
+    "opencl",
+)
 
 
 class device:
-    """`device("cpu")`, `device("cuda:1")`, `device("cuda", 1)`: a kind of processor and, where there are several, which.
+    """`device("cpu")`, `device("cuda:1")`, `device("cuda", 1)`: a kind of processor and, where there are several,
+    which.
 
     >>> import flambeau as torch
     >>> torch.device("cpu")
     device(type='cpu')
     """
+
     __slots__ = ("type", "index")
     type: str
     index: int | None

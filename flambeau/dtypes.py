@@ -1,4 +1,5 @@
 """Data types: PyTorch's names over NumPy's, and the rules that promote them."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -16,7 +17,18 @@ class dtype:
     >>> torch.float32.is_floating_point, torch.float32.itemsize
     (True, 4)
     """
-    __slots__ = ("name", "numpy", "category", "itemsize", "is_floating_point", "is_complex", "is_signed", "half", "rank")
+
+    __slots__ = (
+        "name",
+        "numpy",
+        "category",
+        "itemsize",
+        "is_floating_point",
+        "is_complex",
+        "is_signed",
+        "half",
+        "rank",
+    )
     by_name: dict[str, dtype] = {}
     by_numpy: dict[np.dtype, dtype] = {}
 
@@ -40,7 +52,9 @@ class dtype:
 
     def to_complex(self) -> dtype:
         """The complex type whose parts have this type."""
-        return {"float32": complex64, "float64": complex128, "float16": complex64, "bfloat16": complex64}.get(self.name, self)
+        return {"float32": complex64, "float64": complex128, "float16": complex64, "bfloat16": complex64}.get(
+            self.name, self
+        )
 
 
 def _named(name: str) -> dtype:
@@ -64,12 +78,20 @@ float64 = dtype("float64", np.float64, FLOATING, 3)
 complex64 = dtype("complex64", np.complex64, COMPLEX, 2)
 complex128 = dtype("complex128", np.complex128, COMPLEX, 3)
 
-ALIASES = {"half": float16, "float": float32, "double": float64, "cfloat": complex64, "cdouble": complex128,
-           "short": int16, "int": int32, "long": int64}
+ALIASES = {
+    "half": float16,
+    "float": float32,
+    "double": float64,
+    "cfloat": complex64,
+    "cdouble": complex128,
+    "short": int16,
+    "int": int32,
+    "long": int64,
+}
 _MIXED = {frozenset({uint8, int8}): int16, frozenset({float16, bfloat16}): float32}
 _OF_SCALAR = {bool: BOOL, int: INTEGER, float: FLOATING, complex: COMPLEX}
 _default = float32
-on_change: list[Callable[[], None]] = []          # called when the default changes: what was worked out with it is out of date
+on_change: list[Callable[[], None]] = []  # called when the default changes: what was worked out with it is out of date
 
 
 def default_dtype() -> dtype:
@@ -110,7 +132,9 @@ def promote(a: dtype, b: dtype) -> dtype:
     if mixed:
         return mixed
     if a.category == INTEGER and "uint" in a.name + b.name and uint8 not in (a, b):
-        raise RuntimeError(f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {a} and {b}")
+        raise RuntimeError(
+            f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {a} and {b}"
+        )
     return a if a.rank > b.rank else b
 
 

@@ -1,4 +1,5 @@
 """Pending work: what has been recorded and not yet run, cut into programs that are kept by their structural key."""
+
 from __future__ import annotations
 
 import os
@@ -15,6 +16,7 @@ from .backends import numpy as backend
 from .graph import Kind, Node, order
 from .ops._op import caller
 
+
 def _own_references() -> int:
     """What getrefcount says of an element of a list that nothing else refers to."""
     probe = [object()]
@@ -22,7 +24,7 @@ def _own_references() -> int:
 
 
 _OWN = _own_references()
-LONG_SUM = 1000          # additions to one sum on the tape after which it warns
+LONG_SUM = 1000  # additions to one sum on the tape after which it warns
 
 
 class Engine:
@@ -30,26 +32,31 @@ class Engine:
 
     `load` is the bytes that pending nodes read and write, plus 512 for each; a bound of 0 runs every operation at once.
     """
+
     __slots__ = ("pending", "load", "bound", "lock", "programs", "capacity", "counts", "forbidden", "log", "seen")
 
     def __init__(self) -> None:
         self.pending: list[Node] = []
         self.load = 0
-        self.bound = 0 if os.environ.get("FLAMBEAU_EAGER", "") not in ("", "0") else int(os.environ.get("FLAMBEAU_PENDING", 1 << 26))
+        self.bound = (
+            0
+            if os.environ.get("FLAMBEAU_EAGER", "") not in ("", "0")
+            else int(os.environ.get("FLAMBEAU_PENDING", 1 << 26))
+        )
         self.lock = threading.RLock()
         self.programs: OrderedDict[tuple, Any] = OrderedDict()
         self.capacity = 2048
         self.counts = {"programs": 0, "hits": 0, "misses": 0, "instructions": 0}
         self.forbidden = False
         self.log: Any = None
-        self.seen: set[int] = set()          # numbers of programs that a report has shown
+        self.seen: set[int] = set()  # numbers of programs that a report has shown
 
     # ---- cutting
 
     def take(self) -> list[Node]:
         """All pending nodes, in order. They wait no longer: the caller runs them."""
         batch = self.pending[:]
-        del self.pending[:len(batch)]
+        del self.pending[: len(batch)]
         self.load = 0
         return [n for n in dict.fromkeys(batch) if n.value is None]
 
@@ -135,9 +142,19 @@ class Engine:
         planned = perf_counter()
         values = program.run([v.value if type(v) is Node else v for v in leaves])
         size = sum(s.nbytes for n in program.outputs for s in (n.spec if type(n.spec) is tuple else (n.spec,)))
-        self.log.append({"why": why, "line": caller(), "operations": len(program.nodes), "results": len(values), "bytes": size,
-                         "program": program.number, "new": program.number not in self.seen, "plan": planned - start,
-                         "run": perf_counter() - planned})
+        self.log.append(
+            {
+                "why": why,
+                "line": caller(),
+                "operations": len(program.nodes),
+                "results": len(values),
+                "bytes": size,
+                "program": program.number,
+                "new": program.number not in self.seen,
+                "plan": planned - start,
+                "run": perf_counter() - planned,
+            }
+        )
         self.seen.add(program.number)
         return values
 
@@ -147,7 +164,9 @@ class Engine:
         for node in batch:
             if node.value is not None:
                 continue
-            broken = next((s for s in node.inputs if type(s) is Node and type(s.extra) is dict and "error" in s.extra), None)
+            broken = next(
+                (s for s in node.inputs if type(s) is Node and type(s.extra) is dict and "error" in s.extra), None
+            )
             error = broken.extra["error"] if broken is not None else None
             if error is None:
                 try:
@@ -172,14 +191,19 @@ def settle(node: Node, value: Any) -> None:
 
 
 def count_sum(node: Node) -> None:
-    """Warns when a sum of losses has kept the tape of many steps (`total += loss` where `total += loss.item()` was meant)."""
+    """Warns when a sum of losses has kept the tape of many steps (`total += loss` where `total += loss.item()` was
+    meant)."""
     first = node.inputs[0]
     extra = first.extra if type(first) is Node and type(first.extra) is dict else {}
     count = extra.get("sum", 0) + 1
     node.extra = {**(node.extra if type(node.extra) is dict else {}), "sum": count}
     if count == LONG_SUM:
-        warnings.warn(f"a sum that needs a gradient has been added to {LONG_SUM} times and keeps the tape of every term; if it is only to be "
-                      "looked at, add loss.item() or loss.detach()", stacklevel=8)
+        warnings.warn(
+            f"a sum that needs a gradient has been added to {LONG_SUM} times and keeps the tape of every term; if it "
+            f"is only to be "
+            "looked at, add loss.item() or loss.detach()",
+            stacklevel=8,
+        )
 
 
 def run_one(node: Node) -> Any:
@@ -193,24 +217,28 @@ def run_one(node: Node) -> Any:
 def explained(error: Exception, node: Node) -> Exception:
     """`error` with the operation and the line that recorded it."""
     line = node.extra.get("line") if type(node.extra) is dict else None
-    where = f', recorded at {line[0]}:{line[1]}' if line else ""
+    where = f", recorded at {line[0]}:{line[1]}" if line else ""
     error.add_note(f"flambeau: in {node.kind.op.name}{where}")
     return error.with_traceback(None)
 
 
 class Cut:
-    """A part of the graph in the form of a structural key, with what ties it to these nodes. See `backends.symbolic`."""
+    """A part of the graph in the form of a structural key, with what ties it to these nodes. See
+    `backends.symbolic`."""
+
     __slots__ = ("key", "leaves", "slots", "places", "uses", "taped")
 
-    def __init__(self, key: list, leaves: list, slots: dict[Node, int], places: list[int], uses: list[int], taped: bool) -> None:
-        self.key, self.leaves = key, leaves              # the values it stands on: nodes and numbers
-        self.slots, self.places = slots, places          # each node's slot; the slots of the nodes cut out
-        self.uses = uses                                 # per slot: how often nodes of the cut refer to it
-        self.taped = taped                               # it stands on results that belong to a tape
+    def __init__(
+        self, key: list, leaves: list, slots: dict[Node, int], places: list[int], uses: list[int], taped: bool
+    ) -> None:
+        self.key, self.leaves = key, leaves  # the values it stands on: nodes and numbers
+        self.slots, self.places = slots, places  # each node's slot; the slots of the nodes cut out
+        self.uses = uses  # per slot: how often nodes of the cut refer to it
+        self.taped = taped  # it stands on results that belong to a tape
 
     def held(self, nodes: list[Node]) -> list[int]:
         """Slots of those nodes that something outside refers to: a tensor, or a node that is not run now."""
-        uses, own = self.uses, _OWN + 1                  # the dictionary of slots refers to each once
+        uses, own = self.uses, _OWN + 1  # the dictionary of slots refers to each once
         return [slot for i, slot in enumerate(self.places) if getrefcount(nodes[i]) - own > uses[slot]]
 
 
@@ -281,15 +309,18 @@ def leaf_kind(node: Node) -> Kind:
 
 
 def freed_error() -> RuntimeError:
-    return RuntimeError("Trying to backward through the graph a second time (or directly access saved tensors after they have already "
-                        "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
-                        "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
-                        "saved tensors after calling backward.")
+    return RuntimeError(
+        "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
+        "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+        "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
+        "saved tensors after calling backward."
+    )
 
 
 engine = Engine()
 
 
 def stats() -> dict[str, int]:
-    """How many programs ran, how many instructions in them, how often a key was known; and how many programs are kept."""
+    """How many programs ran, how many instructions in them, how often a key was known; and how many programs are
+    kept."""
     return {**engine.counts, "kept": len(engine.programs), "pending": len(engine.pending)}

@@ -1,4 +1,5 @@
 """Functions whose gradient the user writes: torch.autograd.Function."""
+
 from __future__ import annotations
 
 import functools
@@ -27,7 +28,9 @@ class FunctionCtx:
         """Keeps tensors for `backward`."""
         for t in tensors:
             if t is not None and not isinstance(t, Tensor):
-                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(t).__name__}")
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument is of type {type(t).__name__}"
+                )
         self._saved = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
@@ -71,17 +74,25 @@ class _Call:
         with enable_grad() if create_graph else no_grad():
             found = self.function.backward(self.ctx, *grads)  # type: ignore[attr-defined]
         results = found if isinstance(found, tuple) else (found,)
-        if len(results) < len(self.sources) or any(r is not None for r in results[len(self.sources):]):
-            raise RuntimeError(f"function {self.shown} returned an incorrect number of gradients (expected {len(self.sources)}, "
-                               f"got {len(results)})")
+        if len(results) < len(self.sources) or any(r is not None for r in results[len(self.sources) :]):
+            raise RuntimeError(
+                f"function {self.shown} returned an incorrect number of gradients (expected {len(self.sources)}, "
+                f"got {len(results)})"
+            )
         pairs = []
         for source, part in zip(self.sources, results, strict=False):
             if source is not None and source in reach and part is not None:
                 if not isinstance(part, Tensor):
-                    raise RuntimeError(f"function {self.shown} returned a gradient of type {type(part).__name__}; expected a Tensor or None")
+                    raise RuntimeError(
+                        f"function {self.shown} returned a gradient of type {type(part).__name__}; expected a Tensor "
+                        f"or None"
+                    )
                 if part.shape != tuple(source.shape) and part.numel() != source.spec.numel:
-                    raise RuntimeError(f"Function {self.shown} returned an invalid gradient at index {self.sources.index(source)} - got "
-                                       f"{list(part.shape)} but expected shape compatible with {list(source.shape)}")
+                    raise RuntimeError(
+                        f"Function {self.shown} returned an invalid gradient at index {self.sources.index(source)} - "
+                        f"got "
+                        f"{list(part.shape)} but expected shape compatible with {list(source.shape)}"
+                    )
                 pairs.append((source, part._node))
         return pairs
 
@@ -108,11 +119,16 @@ class Function:
     >>> x.grad
     tensor([2.])
     """
+
     generate_vmap_rule = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise RuntimeError(f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should invoke them "
-                           "on the class itself. Instantiating an autograd function will raise an error in a future version of PyTorch.")
+        raise RuntimeError(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should "
+            f"invoke them "
+            "on the class itself. Instantiating an autograd function will raise an error in a future version of "
+            "PyTorch."
+        )
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
@@ -122,8 +138,10 @@ class Function:
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """The gradients of the inputs, given those of the outputs."""
-        raise NotImplementedError("You must implement either the backward or vjp method for your custom autograd.Function to use it with "
-                                  "backward mode AD.")
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD."
+        )
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
@@ -172,8 +190,10 @@ def _reattached(t: Any, before: tuple, after: list) -> Any:
 
 def once_differentiable(function: Callable) -> Callable:
     """Decorator of `backward`: its results cannot be differentiated again."""
+
     @functools.wraps(function)
     def inside(ctx: Any, *args: Any) -> Any:
         with no_grad():
             return function(ctx, *args)
+
     return inside

@@ -1,4 +1,5 @@
 """The graph: one Node per recorded operation, and what is known of it before it is computed. Imports no layer above."""
+
 from __future__ import annotations
 
 import threading
@@ -8,14 +9,16 @@ from typing import Any
 from .device import CPU, device
 from .dtypes import COMPLEX, FLOATING, dtype
 
-_BOUND = 20_000      # entries of a cache of descriptions, after which it is dropped and made anew
+_BOUND = 20_000  # entries of a cache of descriptions, after which it is dropped and made anew
 
 
 class Spec:
-    """What is known of a tensor before its value: shape, dtype, device, whether it is differentiated. Made by `spec`, one object each.
+    """What is known of a tensor before its value: shape, dtype, device, whether it is differentiated. Made by
+    `spec`, one object each.
 
     `weak` marks a Python number: it takes part in promotion by its category only.
     """
+
     __slots__ = ("shape", "dtype", "device", "requires_grad", "weak", "ndim", "numel", "leaf")
 
     def __init__(self, shape: tuple, dtype: dtype, device: device, requires_grad: bool, weak: bool) -> None:
@@ -52,21 +55,39 @@ def spec(shape: tuple, dtype: dtype, device: device = CPU, requires_grad: bool =
 
 
 class Kind:
-    """All that nodes of one sort share: the operation, its unchanging arguments, the result's Spec. A letter of the structural key.
+    """All that nodes of one sort share: the operation, its unchanging arguments, the result's Spec. A letter of the
+    structural key.
 
     `args` says, per parameter of the operation: an index into a node's inputs, a `Seq` of such, or a `Const`.
     """
-    __slots__ = ("op", "spec", "args", "env", "casts", "weight", "view", "saves_out", "saves", "state", "tape", "arity", "variants")
 
-    def __init__(self, op: Any, spec: Any, args: tuple, env: dict[str, Any], casts: tuple | None = None, weight: int = 0) -> None:
+    __slots__ = (
+        "op",
+        "spec",
+        "args",
+        "env",
+        "casts",
+        "weight",
+        "view",
+        "saves_out",
+        "saves",
+        "state",
+        "tape",
+        "arity",
+        "variants",
+    )
+
+    def __init__(
+        self, op: Any, spec: Any, args: tuple, env: dict[str, Any], casts: tuple | None = None, weight: int = 0
+    ) -> None:
         self.op, self.spec, self.args, self.env, self.casts, self.weight = op, spec, args, env, casts, weight
         self.tape = any(s.requires_grad for s in spec) if type(spec) is tuple else spec.requires_grad
         self.view = op is not None and op.view
         self.arity = sum(type(a) is int or type(a) is Seq and sum(type(w) is int for w in a) for a in args)
-        self.saves_out: bool = False               # a gradient rule reads the result
-        self.saves: tuple[int, ...] = ()           # inputs that gradient rules read
+        self.saves_out: bool = False  # a gradient rule reads the result
+        self.saves: tuple[int, ...] = ()  # inputs that gradient rules read
         self.variants: dict[str, Kind] = {}
-        self.state = ""                            # "changed": a handle was written in place since; "hooked": calls the user's code
+        self.state = ""  # "changed": a handle was written in place since; "hooked": calls the user's code
 
     def variant(self, state: str) -> Kind:
         """A copy that differs from this one in the structural key."""
@@ -83,6 +104,7 @@ class Kind:
 
 class Const:
     """An argument that is part of a program's structure."""
+
     __slots__ = ("value",)
 
     def __init__(self, value: Any) -> None:
@@ -94,7 +116,9 @@ class Seq(tuple):
 
 
 class Node:
-    """One recorded operation, or a value (`kind.op` is None). What it computes never changes; `value` is filled once known."""
+    """One recorded operation, or a value (`kind.op` is None). What it computes never changes; `value` is filled once
+    known."""
+
     __slots__ = ("kind", "inputs", "value", "spec", "extra")
 
     def __init__(self, kind: Kind, inputs: tuple = (), value: Any = None) -> None:
@@ -110,7 +134,7 @@ class Node:
         return repr(self.kind)
 
 
-FREED: tuple = ("freed",)        # the inputs of a node whose part of the tape backward() has released
+FREED: tuple = ("freed",)  # the inputs of a node whose part of the tape backward() has released
 
 
 def leaf(value: Any, spec: Spec) -> Node:
@@ -120,9 +144,10 @@ def leaf(value: Any, spec: Spec) -> Node:
 
 class Mode(threading.local):
     """What of the surroundings changes how a thread records: part of every key."""
+
     grad = True
     inference = False
-    autocast: Any = None                 # the dtype that products are computed in, under autocast
+    autocast: Any = None  # the dtype that products are computed in, under autocast
     key: Any = True
 
     def set_grad(self, grad: bool) -> None:
@@ -140,7 +165,8 @@ mode = Mode()
 
 
 def order(roots: Iterable[Node], tape: bool = False) -> list[Node]:
-    """The nodes under `roots` that have no value yet, inputs first, each once; with `tape`, also differentiated ones that have.
+    """The nodes under `roots` that have no value yet, inputs first, each once; with `tape`, also differentiated ones
+    that have.
 
     Does not recurse: a chain of any length will do.
     """

@@ -87,7 +87,8 @@ class layout(memory_format):
 contiguous_format, preserve_format = memory_format("contiguous_format"), memory_format("preserve_format")
 channels_last, channels_last_3d = memory_format("channels_last"), memory_format("channels_last_3d")
 strided, sparse_coo, sparse_csr = layout("strided"), layout("sparse_coo"), layout("sparse_csr")
-sparse_csc, sparse_bsr, sparse_bsc, jagged = layout("sparse_csc"), layout("sparse_bsr"), layout("sparse_bsc"), layout("jagged")
+sparse_csc, sparse_bsr = layout("sparse_csc"), layout("sparse_bsr")
+sparse_bsc, jagged = layout("sparse_bsc"), layout("jagged")
 
 
 def is_tensor(obj: Any, /) -> bool:

@@ -1,4 +1,5 @@
 """Python's operators on tensors."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -24,6 +25,7 @@ def _operator(name: str) -> Callable:
             if isinstance(other, np.ndarray):
                 return function(self, from_array(np.array(other)))
             return NotImplemented
+
     method.__name__ = name
     return method
 
@@ -56,12 +58,21 @@ def install_operators() -> None:
             continue
         setattr(Tensor, special, registry[name].public if special in unary else _operator(name))
         inplace = "__i" + special[2:]
-        if special not in unary and hasattr(Tensor, name + "_") and special not in ("__gt__", "__ge__", "__lt__", "__le__", "__matmul__"):
+        if (
+            special not in unary
+            and hasattr(Tensor, name + "_")
+            and special not in ("__gt__", "__ge__", "__lt__", "__le__", "__matmul__")
+        ):
             setattr(Tensor, inplace, getattr(Tensor, name + "_"))
     for special, name in REVERSED.items():
         if name in registry:
-            setattr(Tensor, special, _operator(name) if special in COMMUTING else
-                    lambda self, other, name=name: _reversed(name, other, self))
+            setattr(
+                Tensor,
+                special,
+                _operator(name)
+                if special in COMMUTING
+                else lambda self, other, name=name: _reversed(name, other, self),
+            )
     Tensor.__rsub__ = _operator("rsub")  # type: ignore[attr-defined]
     Tensor.__rtruediv__ = _divided  # type: ignore[attr-defined]
     for special, name in (("__eq__", "eq"), ("__ne__", "ne")):
@@ -80,5 +91,6 @@ def _comparison(name: str) -> Callable:
         if isinstance(other, np.ndarray):
             return function(self, from_array(np.array(other)))
         return NotImplemented
+
     method.__name__ = name
     return method

@@ -1,4 +1,6 @@
-"""Random tensors: PyTorch's generator, its functions and in-place methods. Numbers are drawn on the host and enter the graph as values."""
+"""Random tensors: PyTorch's generator, its functions and in-place methods. Numbers are drawn on the host and enter
+the graph as values."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -110,6 +112,7 @@ def _made(value: Any, kind: dtype, requires_grad: bool = False, out: Tensor | No
     found = from_array(value, False, spec(value.shape, kind))
     if out is not None:
         from .binding import copy_into
+
         return copy_into(out, found)
     return found.requires_grad_() if requires_grad else found
 
@@ -122,8 +125,16 @@ def _on_tape(drawn: Tensor, name: str, *inputs: Any) -> Tensor:
     return drawn
 
 
-def rand(*size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None,
-         requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def rand(
+    *size: Any,
+    generator: Generator | None = None,
+    out: Tensor | None = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """A tensor of the given shape, its elements uniform in [0, 1)."""
     resolve(device)
     kind = dtype or dtypes.default_dtype()
@@ -131,8 +142,16 @@ def rand(*size: Any, generator: Generator | None = None, out: Tensor | None = No
     return _made(stream(generator).uniform(_sized(size), dtype=kind.name), kind, requires_grad, out)
 
 
-def randn(*size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None,
-          requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def randn(
+    *size: Any,
+    generator: Generator | None = None,
+    out: Tensor | None = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """A tensor of the given shape, its elements normal with mean 0 and standard deviation 1."""
     resolve(device)
     kind = dtype or dtypes.default_dtype()
@@ -143,11 +162,23 @@ def randn(*size: Any, generator: Generator | None = None, out: Tensor | None = N
 def _floating(name: str, kind: dtype) -> None:
     if kind.category < dtypes.FLOATING:
         from .views import title
-        raise NotImplementedError(f'"{name}" not implemented for \'{title(kind)}\'')
+
+        raise NotImplementedError(f"\"{name}\" not implemented for '{title(kind)}'")
 
 
-def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, out: Tensor | None = None, dtype: Any = None,
-            layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    out: Tensor | None = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """Integers from `low` (0 if left out) to below `high`, in a tensor of shape `size`."""
     if size is None:
         low, high, size = 0, low, high
@@ -156,17 +187,35 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
     return _made(stream(generator).integers(_sized((size,)), int(low), int(high), kind.name), kind, requires_grad, out)
 
 
-def randperm(n: int, *, generator: Generator | None = None, out: Tensor | None = None, dtype: Any = None, layout: Any = None,
-             device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def randperm(
+    n: int,
+    *,
+    generator: Generator | None = None,
+    out: Tensor | None = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """The integers 0 to n - 1 in random order."""
     kind = dtype or dtypes.int64
     return _made(stream(generator).permutation(n, kind.name), kind, requires_grad, out)
 
 
 def _like(draw: Any) -> Any:
-    def function(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-                 memory_format: Any = None, generator: Generator | None = None) -> Tensor:
+    def function(
+        input: Tensor,
+        *,
+        dtype: Any = None,
+        layout: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        memory_format: Any = None,
+        generator: Generator | None = None,
+    ) -> Tensor:
         return draw(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, generator=generator)
+
     function.__doc__ = f"As `torch.{draw.__name__}`, in the shape and dtype of `input`."
     function.__name__ = draw.__name__ + "_like"
     return function
@@ -175,20 +224,45 @@ def _like(draw: Any) -> Any:
 rand_like, randn_like = _like(rand), _like(randn)
 
 
-def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, layout: Any = None, device: Any = None,
-                 requires_grad: bool = False, memory_format: Any = None, generator: Generator | None = None) -> Tensor:
+def randint_like(
+    input: Tensor,
+    low: int,
+    high: int | None = None,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+    generator: Generator | None = None,
+) -> Tensor:
     """Integers from `low` (0 if left out) to below `high`, in the shape and dtype of `input`."""
     if high is None:
         low, high = 0, low
-    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, generator=generator)
+    return randint(
+        low, high, tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, generator=generator
+    )
 
 
-def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, out: Tensor | None = None, dtype: Any = None,
-           layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def normal(
+    mean: Any,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    out: Tensor | None = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """Normal numbers, of mean and standard deviation given as numbers (with `size`) or tensors."""
     if size is not None:
         kind = dtype or dtypes.default_dtype()
-        return _made(stream(generator).normal(_sized((size,)), float(mean), float(std), kind.name), kind, requires_grad, out)
+        return _made(
+            stream(generator).normal(_sized((size,)), float(mean), float(std), kind.name), kind, requires_grad, out
+        )
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         raise TypeError("normal() received an invalid combination of arguments: numbers need a size")
     kind = mean.dtype if isinstance(mean, Tensor) else std.dtype
@@ -196,7 +270,9 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
     return _on_tape(_made(stream(generator).normal_around(*given), kind, requires_grad, out), "Normal", mean, std)
 
 
-def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+def bernoulli(
+    input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None
+) -> Tensor:
     """Ones with the probabilities in `input` (or `p`), else zeros."""
     if p is None:
         drawn = stream(generator).bernoulli(np.asarray(input.detach()._value()))  # type: ignore[attr-defined]
@@ -205,9 +281,16 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     return _on_tape(_made(drawn, input.dtype, out=out), "Bernoulli", input)
 
 
-def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None,
-                out: Tensor | None = None) -> Tensor:
-    """Indices drawn with probabilities proportional to the rows of `input`: (m, n) -> (m, num_samples), (n,) -> (num_samples,)."""
+def multinomial(
+    input: Tensor,
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Indices drawn with probabilities proportional to the rows of `input`: (m, n) -> (m, num_samples), (n,) ->
+    (num_samples,)."""
     weights = np.asarray(input.detach()._value())  # type: ignore[attr-defined]
     return _made(stream(generator).multinomial(weights, num_samples, replacement), dtypes.int64, out=out)
 
@@ -223,7 +306,9 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
 
 
 def _fill(t: Tensor, value: Any) -> Tensor:
-    return write(t, leaf(np.asarray(value, dtype=t.dtype.numpy).reshape(tuple(t.shape)), spec(tuple(t.shape), t.dtype, t.device)))
+    return write(
+        t, leaf(np.asarray(value, dtype=t.dtype.numpy).reshape(tuple(t.shape)), spec(tuple(t.shape), t.dtype, t.device))
+    )
 
 
 def _method(name: str, draw: Any, defaults: tuple, doc: str) -> None:
@@ -239,6 +324,7 @@ def _method(name: str, draw: Any, defaults: tuple, doc: str) -> None:
         values.update(kwargs)
         check_writable(self)
         return _fill(self, draw(stream(generator), self, *values.values()))
+
     method.__name__, method.__doc__ = name, doc
     setattr(Tensor, name, method)
 
@@ -251,22 +337,51 @@ def _random(s: Stream, t: Tensor, low: Any, high: Any) -> Any:
     shape = tuple(t.shape)
     if low is None and high is None:
         return s.random_full(shape, t.dtype.name)
-    return s.random_to(shape, int(low), t.dtype.name) if high is None else s.integers(shape, int(low), int(high), t.dtype.name)
+    return (
+        s.random_to(shape, int(low), t.dtype.name)
+        if high is None
+        else s.integers(shape, int(low), int(high), t.dtype.name)
+    )
 
 
-_method("uniform_", lambda s, t, low, high: s.uniform(tuple(t.shape), float(low), float(high), t.dtype.name), (("from", 0.0), ("to", 1.0)),
-        "Fills with numbers uniform in [from, to).")
-_method("normal_", lambda s, t, mean, std: s.normal(tuple(t.shape), float(mean), float(std), t.dtype.name), (("mean", 0.0), ("std", 1.0)),
-        "Fills with normal numbers.")
+_method(
+    "uniform_",
+    lambda s, t, low, high: s.uniform(tuple(t.shape), float(low), float(high), t.dtype.name),
+    (("from", 0.0), ("to", 1.0)),
+    "Fills with numbers uniform in [from, to).",
+)
+_method(
+    "normal_",
+    lambda s, t, mean, std: s.normal(tuple(t.shape), float(mean), float(std), t.dtype.name),
+    (("mean", 0.0), ("std", 1.0)),
+    "Fills with normal numbers.",
+)
 _method("random_", _random, (("from", None), ("to", None)), "Fills with integers from `from` to below `to`.")
 _method("bernoulli_", _bernoulli, (("p", 0.5),), "Fills with ones with probability p, else zeros.")
-_method("exponential_", lambda s, t, lambd: s.exponential(tuple(t.shape), float(lambd), t.dtype.name), (("lambd", 1.0),),
-        "Fills with exponential numbers of rate lambd.")
-_method("cauchy_", lambda s, t, median, sigma: s.cauchy(tuple(t.shape), float(median), float(sigma), t.dtype.name),
-        (("median", 0.0), ("sigma", 1.0)), "Fills with Cauchy numbers.")
-_method("log_normal_", lambda s, t, mean, std: s.log_normal(tuple(t.shape), float(mean), float(std), t.dtype.name),
-        (("mean", 1.0), ("std", 2.0)), "Fills with numbers whose logarithm is normal.")
-_method("geometric_", lambda s, t, p: s.geometric(tuple(t.shape), float(p), t.dtype.name), (("p", 0.5),), "Fills with geometric numbers.")
+_method(
+    "exponential_",
+    lambda s, t, lambd: s.exponential(tuple(t.shape), float(lambd), t.dtype.name),
+    (("lambd", 1.0),),
+    "Fills with exponential numbers of rate lambd.",
+)
+_method(
+    "cauchy_",
+    lambda s, t, median, sigma: s.cauchy(tuple(t.shape), float(median), float(sigma), t.dtype.name),
+    (("median", 0.0), ("sigma", 1.0)),
+    "Fills with Cauchy numbers.",
+)
+_method(
+    "log_normal_",
+    lambda s, t, mean, std: s.log_normal(tuple(t.shape), float(mean), float(std), t.dtype.name),
+    (("mean", 1.0), ("std", 2.0)),
+    "Fills with numbers whose logarithm is normal.",
+)
+_method(
+    "geometric_",
+    lambda s, t, p: s.geometric(tuple(t.shape), float(p), t.dtype.name),
+    (("p", 0.5),),
+    "Fills with geometric numbers.",
+)
 Tensor.bernoulli = bernoulli  # type: ignore[attr-defined]
 Tensor.multinomial = multinomial  # type: ignore[attr-defined]
 

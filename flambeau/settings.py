@@ -1,4 +1,5 @@
 """Switches of torch's top level that a processor can answer: threads, determinism, precision."""
+
 from __future__ import annotations
 
 import os
@@ -6,9 +7,14 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-
-_state: dict[str, Any] = {"threads": os.cpu_count() or 1, "interop": os.cpu_count() or 1, "deterministic": False, "warn_only": False,
-                          "precision": "highest", "anomaly": False}
+_state: dict[str, Any] = {
+    "threads": os.cpu_count() or 1,
+    "interop": os.cpu_count() or 1,
+    "deterministic": False,
+    "warn_only": False,
+    "precision": "highest",
+    "anomaly": False,
+}
 
 
 def get_num_threads() -> int:
@@ -53,7 +59,9 @@ def is_deterministic_algorithms_warn_only_enabled() -> bool:
 def set_float32_matmul_precision(precision: str) -> None:
     """Accepted; products of float32 are always computed in float32."""
     if precision not in ("highest", "high", "medium"):
-        warnings.warn(f"{precision} is not one of 'highest', 'high', or 'medium'; the current setting is unchanged", stacklevel=2)
+        warnings.warn(
+            f"{precision} is not one of 'highest', 'high', or 'medium'; the current setting is unchanged", stacklevel=2
+        )
         return
     _state["precision"] = precision
 
@@ -69,5 +77,6 @@ def set_flush_denormal(mode: bool) -> bool:
 
 
 def compile(model: Callable | None = None, **options: Any) -> Any:
-    """`model` itself: what recurs is kept as a program without being asked. Usable as a decorator, with or without arguments."""
+    """`model` itself: what recurs is kept as a program without being asked. Usable as a decorator, with or without
+    arguments."""
     return model if model is not None else lambda function: function

@@ -1,4 +1,5 @@
 """The tensor users hold: a handle on a node of the graph, which changes where the graph does not."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -14,46 +15,15 @@ from .engine import engine
 from .graph import Node, Spec, leaf, spec
 from .ops import registry
 from .ops._layout import layout_of
+from .size import Size
 from .views import is_leaf_node, make_view, owned, rebind, root_of, write
 
 _new = object.__new__
 
 
-class Size(tuple):
-    """The shape of a tensor: a tuple that prints as `torch.Size([2, 3])`."""
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """The number of elements."""
-        total = 1
-        for n in self:
-            total *= n
-        return total
-
-    def __repr__(self) -> str:
-        return f"torch.Size({list(self)})"
-
-    def __getitem__(self, index: Any) -> Any:
-        found = tuple.__getitem__(self, index)
-        return Size(found) if isinstance(index, slice) else found
-
-    def __add__(self, other: Any) -> Size:
-        return Size(tuple(self) + tuple(other))
-
-    def __radd__(self, other: Any) -> Size:
-        return Size(tuple(other) + tuple(self))
-
-    def __mul__(self, times: Any) -> Size:
-        return Size(tuple(self) * times)
-
-    __rmul__ = __mul__
-
-    def __reduce__(self) -> tuple:
-        return Size, (tuple(self),)
-
-
 class Tensor:
-    """A multi-dimensional array of one dtype whose operations are recorded, differentiated and run when a value is needed.
+    """A multi-dimensional array of one dtype whose operations are recorded, differentiated and run when a value is
+    needed.
 
     >>> import flambeau as torch
     >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -61,6 +31,7 @@ class Tensor:
     >>> x.grad
     tensor([2., 4.])
     """
+
     _node: Node
     _grad: Tensor | None = None
     _base_tensor: Tensor | None = None
@@ -72,12 +43,14 @@ class Tensor:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
         from .creation import legacy_tensor
+
         return legacy_tensor(cls, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         from ._names import missing
+
         raise missing("torch.Tensor", name, dir(Tensor))
 
     # ---- what it is
@@ -114,6 +87,7 @@ class Tensor:
     @property
     def grad_fn(self) -> Any:
         from .autograd import grad_fn
+
         return None if self.is_leaf else grad_fn(self._node)
 
     @property
@@ -138,6 +112,7 @@ class Tensor:
         if dim is None:
             return Size(shape)
         from .ops._rules import wrap
+
         return shape[wrap(dim, len(shape))]
 
     def dim(self) -> int:
@@ -156,7 +131,9 @@ class Tensor:
     def itemsize(self) -> int:
         return self._node.spec.dtype.itemsize
 
-    element_size = lambda self: self._node.spec.dtype.itemsize  # noqa: E731
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._node.spec.dtype.itemsize
 
     @property
     def nbytes(self) -> int:
@@ -272,7 +249,9 @@ class Tensor:
             suffixes.append("requires_grad=True")
         name = self.dtype.name
         show = printing.needs_dtype_suffix(name, dtypes.default_dtype().name, self.numel() == 0)
-        return printing.format_tensor(np.asarray(self._value()), dtype=name, suffixes=suffixes, show_dtype=show, prefix=prefix)
+        return printing.format_tensor(
+            np.asarray(self._value()), dtype=name, suffixes=suffixes, show_dtype=show, prefix=prefix
+        )
 
     # ---- gradients
 
@@ -286,16 +265,22 @@ class Tensor:
             if not isinstance(new, Tensor):
                 raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(new)}")
             if new.shape != self.shape:
-                raise RuntimeError(f"assigned grad has data of a different size")
+                raise RuntimeError("assigned grad has data of a different size")
             if new.dtype is not self.dtype:
-                raise RuntimeError(f"assigned grad has data of a different type")
+                raise RuntimeError("assigned grad has data of a different type")
         self._grad = new
 
     @grad.deleter
     def grad(self) -> None:
         self._grad = None
 
-    def backward(self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
         """Adds the gradient of this tensor with respect to the leaves of the graph to their `.grad`."""
         backward(self, gradient, retain_graph, create_graph, inputs)
 
@@ -306,8 +291,11 @@ class Tensor:
             return self
         if not requires_grad:
             if not self.is_leaf:
-                raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
-                                   "subgraph that doesn't require differentiation use var_no_grad = var.detach().")
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+                    "variable in a "
+                    "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+                )
             self._node = registry["detach"].record(node) if node.value is None else leaf(node.value, node.spec.like())  # type: ignore
             return self
         if not node.spec.differentiable:
@@ -331,6 +319,7 @@ class Tensor:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if not self.is_leaf:
             from .autograd import retain
+
             retain(self)
 
     @property
@@ -340,11 +329,13 @@ class Tensor:
     def register_hook(self, hook: Callable) -> Any:
         """Calls `hook(grad)` when the gradient of this tensor is known; what it returns replaces the gradient."""
         from .autograd import add_hook
+
         return add_hook(self, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable) -> Any:
         """Calls `hook(tensor)` after backward() has added to `.grad` of this leaf."""
         from .autograd import add_after_hook
+
         return add_after_hook(self, hook)
 
     @property
@@ -360,14 +351,19 @@ class Tensor:
             raise TypeError(f"Variable data has to be a tensor, but got {type(new).__name__}")
         needed = self.requires_grad
         self._base_tensor, self._chain = None, ()
-        node = registry["detach"].record(new._node) if new._node.value is None else leaf(new._node.value, new._node.spec.like())  # type: ignore
+        node = (
+            registry["detach"].record(new._node)
+            if new._node.value is None
+            else leaf(new._node.value, new._node.spec.like())
+        )  # type: ignore
         self._node = owned(self, node) if needed else node
         engine.pending.append(self._node)
 
     # ---- type and device
 
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
-        """This tensor with another dtype or on another device: `to(dtype)`, `to(device)`, `to(other)`, `to(device, dtype)`."""
+        """This tensor with another dtype or on another device: `to(dtype)`, `to(device)`, `to(other)`, `to(device,
+        dtype)`."""
         kind, where, copy = to_arguments(*args, **kwargs)
         found = self
         if where is not None and resolve(where) != self.device:
@@ -387,6 +383,7 @@ class Tensor:
     def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
         """The name of the tensor's type, or the tensor converted to one."""
         from .autograd.walk import type_name
+
         if dtype is None:
             return "torch." + type_name(self.dtype)
         if isinstance(dtype, str):
@@ -421,13 +418,14 @@ class Tensor:
     def resize_(self, *shape: Any, memory_format: Any = None) -> Tensor:
         """Changes the shape in place, keeping the elements in order; new ones are zero."""
         from .ops.shape import sizes
+
         wanted = tuple(int(s) for s in sizes(shape))
         if self.requires_grad:
             raise RuntimeError("cannot resize variables that require grad")
         flat = np.asarray(self._value()).reshape(-1)
         total = Size(wanted).numel()
         fresh = np.zeros(total, flat.dtype)
-        fresh[:min(total, flat.size)] = flat[:total]
+        fresh[: min(total, flat.size)] = flat[:total]
         rebind(self, leaf(fresh.reshape(wanted), spec(wanted, self.dtype, self.device)))
         return self
 
@@ -453,9 +451,13 @@ class Tensor:
 
     def __deepcopy__(self, memo: dict) -> Tensor:
         if not self.is_leaf:
-            raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
-                               "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
-                               "see https://github.com/pytorch/pytorch/pull/103001")
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+                "moment.  "
+                "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm "
+                "usage, "
+                "see https://github.com/pytorch/pytorch/pull/103001"
+            )
         if id(self) in memo:
             return memo[id(self)]
         new = memo[id(self)] = tensor_like(self, np.array(self._value()))
@@ -464,6 +466,7 @@ class Tensor:
         for name, value in self.__dict__.items():
             if not name.startswith("_"):
                 import copy
+
                 new.__dict__[name] = copy.deepcopy(value, memo)
         return new
 
@@ -475,7 +478,8 @@ class Tensor:
     # ---- layout in memory: every tensor reads as contiguous
 
     def stride(self, dim: int | None = None) -> Any:
-        """The steps between elements of each dimension, as of a contiguous tensor, or through the views that made this one."""
+        """The steps between elements of each dimension, as of a contiguous tensor, or through the views that made
+        this one."""
         strides = view_strides(self)
         return strides if dim is None else strides[dim]
 
@@ -529,8 +533,15 @@ def view_strides(t: Tensor) -> tuple[int, ...]:
     return view_layout(t)[1]
 
 
-def to_arguments(*args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False,
-                 memory_format: Any = None, other: Any = None) -> tuple[Any, Any, bool]:
+def to_arguments(
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+    memory_format: Any = None,
+    other: Any = None,
+) -> tuple[Any, Any, bool]:
     """The dtype, device and copy that the arguments of `to` mean."""
     flags = []
     for value in (*args, *([other] if other is not None else [])):
@@ -543,10 +554,14 @@ def to_arguments(*args: Any, dtype: Any = None, device: Any = None, non_blocking
         elif isinstance(value, (str, int)) or type(value).__name__ == "device":
             device = value
         elif value is not None:
-            raise TypeError(f"to() received an invalid combination of arguments - got ({type(value).__name__}), but expected one of:\n"
-                            " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False)\n"
-                            " * (torch.dtype dtype, bool non_blocking = False, bool copy = False)\n"
-                            " * (Tensor tensor, bool non_blocking = False, bool copy = False)")
+            raise TypeError(
+                f"to() received an invalid combination of arguments - got ({type(value).__name__}), but expected one "
+                f"of:\n"
+                " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = "
+                "False)\n"
+                " * (torch.dtype dtype, bool non_blocking = False, bool copy = False)\n"
+                " * (Tensor tensor, bool non_blocking = False, bool copy = False)"
+            )
     if isinstance(dtype, type):
         dtype = {bool: dtypes.bool_, int: dtypes.int64, float: dtypes.float64, complex: dtypes.complex128}[dtype]
     return dtype, device, copy or len(flags) > 1 and flags[1]

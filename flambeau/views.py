@@ -1,4 +1,6 @@
-"""Writing in place over a graph that never changes: a write rebinds its tensor, and through it the tensors that share its memory."""
+"""Writing in place over a graph that never changes: a write rebinds its tensor, and through it the tensors that
+share its memory."""
+
 from __future__ import annotations
 
 import weakref
@@ -63,7 +65,9 @@ def write(t: Any, node: Node, name: str = "") -> Any:
         raise RuntimeError(f"output with shape {list(old.shape)} doesn't match the broadcast shape {list(node.shape)}")
     if node.dtype is not old.dtype:
         if not dtypes.can_cast(node.dtype, old.dtype):
-            raise RuntimeError(f"result type {title(node.dtype)} can't be cast to the desired output type {title(old.dtype)}")
+            raise RuntimeError(
+                f"result type {title(node.dtype)} can't be cast to the desired output type {title(old.dtype)}"
+            )
         node = cast(node, old.dtype)
     check_writable(t)
     root = root_of(t)
@@ -74,8 +78,10 @@ def write(t: Any, node: Node, name: str = "") -> Any:
         nodes = replay(root._node, t._chain)
         for (op, args, _), parent in zip(reversed(t._chain), reversed(nodes[:-1]), strict=True):
             if op.put is None:
-                raise RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single memory "
-                                   "location. Please clone() the tensor before performing the operation.")
+                raise RuntimeError(
+                    "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+                    "location. Please clone() the tensor before performing the operation."
+                )
             node = op.put(parent, node, *args)
         rebind(root, node, silent)
     return t
@@ -109,8 +115,11 @@ def mark_changed(node: Node, version: int, new: Node | None = None) -> None:
     """Notes on `node`, which the tape may have saved, that the memory it stood for has been written to since."""
     node.kind = node.kind.variant("changed")
     extra = node.extra if type(node.extra) is dict else {"owner": node.extra} if node.extra is not None else {}
-    writer = new.kind.op.backward_name(new.kind).removesuffix("Backward0") if new is not None and new.kind.op is not None and new.kind.tape \
+    writer = (
+        new.kind.op.backward_name(new.kind).removesuffix("Backward0")
+        if new is not None and new.kind.op is not None and new.kind.tape
         else ""
+    )
     node.extra = {**extra, "version": (version + 1, version), "writer": writer}
 
 
@@ -127,6 +136,20 @@ def owned(t: Any, node: Node) -> Node:
 
 def title(dtype: dtypes.dtype) -> str:
     """PyTorch's spoken name of a dtype: Float, Long, ..."""
-    return {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long", "int32": "Int",
-            "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex64": "ComplexFloat",
-            "complex128": "ComplexDouble", "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64"}[dtype.name]
+    return {
+        "float32": "Float",
+        "float64": "Double",
+        "float16": "Half",
+        "bfloat16": "BFloat16",
+        "int64": "Long",
+        "int32": "Int",
+        "int16": "Short",
+        "int8": "Char",
+        "uint8": "Byte",
+        "bool": "Bool",
+        "complex64": "ComplexFloat",
+        "complex128": "ComplexDouble",
+        "uint16": "UInt16",
+        "uint32": "UInt32",
+        "uint64": "UInt64",
+    }[dtype.name]

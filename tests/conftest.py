@@ -1,12 +1,14 @@
-"""Every value a program computes is checked against the shape rule; each test starts from the same seed and with nothing pending."""
+"""Every value a program computes is checked against the shape rule; each test starts from the same seed and with
+nothing pending."""
+
 import os
 
 os.environ["FLAMBEAU_CHECK"] = "1"
 
-import pytest  # noqa: E402
+import pytest
 
-import flambeau  # noqa: E402
-from flambeau.engine import engine  # noqa: E402
+import flambeau
+from flambeau.engine import engine
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,5 @@
 """Mixed precision: which operations run in which precision, and the scaler."""
+
 import numpy as np
 import pytest
 
@@ -11,11 +12,21 @@ def results(t):
     a, b = t.ones(4, 4), t.ones(4, 4)
     low = a.to(t.bfloat16)
     with t.autocast("cpu"):
-        found = {"matmul": a @ b, "linear": f.linear(a, b), "conv": f.conv2d(t.ones(1, 2, 5, 5), t.ones(3, 2, 3, 3)),
-                 "einsum": t.einsum("ij,jk->ik", a, b), "attention": f.scaled_dot_product_attention(a[None], a[None], a[None]),
-                 "double": a.double() @ b.double(), "softmax": f.softmax(low, -1), "mse": f.mse_loss(low, low),
-                 "entropy": f.cross_entropy(low, t.tensor([0, 1, 2, 3])), "sum": low.sum(), "exp": low.exp(), "prod": low.prod(),
-                 "cat": t.cat([a, low])}
+        found = {
+            "matmul": a @ b,
+            "linear": f.linear(a, b),
+            "conv": f.conv2d(t.ones(1, 2, 5, 5), t.ones(3, 2, 3, 3)),
+            "einsum": t.einsum("ij,jk->ik", a, b),
+            "attention": f.scaled_dot_product_attention(a[None], a[None], a[None]),
+            "double": a.double() @ b.double(),
+            "softmax": f.softmax(low, -1),
+            "mse": f.mse_loss(low, low),
+            "entropy": f.cross_entropy(low, t.tensor([0, 1, 2, 3])),
+            "sum": low.sum(),
+            "exp": low.exp(),
+            "prod": low.prod(),
+            "cat": t.cat([a, low]),
+        }
         with t.no_grad():
             found["within no_grad"] = a @ b
         with t.autocast("cpu", enabled=False):

@@ -1,4 +1,6 @@
-"""One table, which is the registry: rule against value, gradients of first and second order against differences, forms, errors."""
+"""One table, which is the registry: rule against value, gradients of first and second order against differences,
+forms, errors."""
+
 import zlib
 
 import numpy as np
@@ -43,7 +45,9 @@ def array_for(sample, seed, wide):
     if kind.category < 2:
         high = 2 if sample.dtype == "bool" else sample.high
         return rng.integers(sample.low, high, sample.shape).astype(kind.numpy)
-    wide_name = {"float32": "float64", "complex64": "complex128"}.get(sample.dtype, sample.dtype) if wide else sample.dtype
+    wide_name = (
+        {"float32": "float64", "complex64": "complex128"}.get(sample.dtype, sample.dtype) if wide else sample.dtype
+    )
     value = rng.uniform(sample.low, sample.high, sample.shape)
     if kind.is_complex:
         value = value + 1j * rng.uniform(sample.low, sample.high, sample.shape)
@@ -63,6 +67,7 @@ def arguments(case, wide=False, grad=False):
         if isinstance(a, (list, tuple)):
             return type(a)(made(v, f"{place}.{i}") for i, v in enumerate(a))
         return a
+
     args, words = split(case)
     return [made(a, i) for i, a in enumerate(args)], {k: made(v, k) for k, v in words.items()}, leaves
 
@@ -93,7 +98,8 @@ def test_value_fits_the_rule(op, case):
 
 @pytest.mark.parametrize("op, case", list(table()))
 def test_generated_programs_agree(op, case, monkeypatch):
-    """Interpreted once, then as generated source that reuses memory: the same values and gradients each time, and none written over."""
+    """Interpreted once, then as generated source that reuses memory: the same values and gradients each time, and
+    none written over."""
     monkeypatch.setattr(backend, "CHECK", False)
     monkeypatch.setattr(backend, "SMALL", -1)
     monkeypatch.setattr(engine, "programs", type(engine.programs)())
@@ -102,11 +108,17 @@ def test_generated_programs_agree(op, case, monkeypatch):
     for _ in range(3):
         args, words, leaves = arguments(case, grad=differentiable(op))
         given = [np.array(t.detach()._value()) for t in leaves]
-        outs = [o for o in call(op, [a * 1.0 if any(a is t for t in leaves) else a for a in args], words) if isinstance(o, Tensor)]
+        outs = [
+            o
+            for o in call(op, [a * 1.0 if any(a is t for t in leaves) else a for a in args], words)
+            if isinstance(o, Tensor)
+        ]
         top = weighted(outs) if differentiable(op) and leaves and not lacking(op, case) else None
         if top is not None and top.requires_grad:
             top.backward()
-        values = [np.array(o.detach()._value()) for o in outs] + [np.array(t.grad._value()) for t in leaves if t.grad is not None]
+        values = [np.array(o.detach()._value()) for o in outs] + [
+            np.array(t.grad._value()) for t in leaves if t.grad is not None
+        ]
         for before, t in zip(given, leaves, strict=True):
             np.testing.assert_array_equal(before, np.array(t.detach()._value()))
         found.append(values)
@@ -165,7 +177,10 @@ def test_gradients(op, case):
     args, words, leaves = arguments(case, wide=True, grad=True)
     if not leaves or any(t.numel() == 0 for t in leaves):
         pytest.skip("nothing to differentiate")
-    again = lambda: weighted([o for o in call(op, args, words) if isinstance(o, Tensor)])  # noqa: E731
+
+    def again():
+        return weighted([o for o in call(op, args, words) if isinstance(o, Tensor)])
+
     top = again()
     if top is None:
         return
@@ -174,6 +189,7 @@ def test_gradients(op, case):
 
     def dot(parts):
         return sum((p * from_array(d)).sum() for p, d in zip(parts, directions, strict=True) if p is not None)
+
     first = flambeau.autograd.grad(top, leaves, create_graph=True, allow_unused=True)
     slope = dot(first)
     expected = directional(lambda: float(again().item()), leaves, directions)
@@ -182,12 +198,21 @@ def test_gradients(op, case):
     if not isinstance(slope, Tensor) or not slope.requires_grad:
         return
     second = flambeau.autograd.grad(slope, leaves, allow_unused=True)
-    got = float(sum(float((p * from_array(d)).sum().item()) for p, d in zip(second, directions, strict=True) if p is not None))
+    got = float(
+        sum(float((p * from_array(d)).sum().item()) for p, d in zip(second, directions, strict=True) if p is not None)
+    )
 
     def slope_now():
         parts = flambeau.autograd.grad(again(), leaves, allow_unused=True)
-        return float(sum(float((p * from_array(d)).sum().item()) for p, d in zip(parts, directions, strict=True) if p is not None))
-    np.testing.assert_allclose(got, directional(slope_now, leaves, directions), rtol=2e-4, atol=2e-5, err_msg="second order")
+        return float(
+            sum(
+                float((p * from_array(d)).sum().item()) for p, d in zip(parts, directions, strict=True) if p is not None
+            )
+        )
+
+    np.testing.assert_allclose(
+        got, directional(slope_now, leaves, directions), rtol=2e-4, atol=2e-5, err_msg="second order"
+    )
 
 
 @pytest.mark.parametrize("op, case", [p for p in table() if "inplace" in p.values[0].api or "out" in p.values[0].api])
@@ -211,8 +236,14 @@ def test_forms_agree(op, case):
             np.testing.assert_array_equal(np.array(args[0]._value()), expected)
 
 
-@pytest.mark.parametrize("op, case, kind, text", [pytest.param(op, case, kind, text, id=f"{op.name}-wrong-{i}")
-                                                  for op in registry.values() for i, (case, kind, text) in enumerate(op.wrong)])
+@pytest.mark.parametrize(
+    "op, case, kind, text",
+    [
+        pytest.param(op, case, kind, text, id=f"{op.name}-wrong-{i}")
+        for op in registry.values()
+        for i, (case, kind, text) in enumerate(op.wrong)
+    ],
+)
 def test_errors(op, case, kind, text):
     """What is wrong raises PyTorch's type with its words."""
     args, words, _ = arguments(case)

@@ -1,4 +1,5 @@
 """The rules that keep laziness honest (docs/architecture.md), one test or more for each, by its number there."""
+
 import gc
 import sys
 import threading
@@ -41,6 +42,7 @@ def misses(function):
 
 # 1. No step marker: the same results with the bound at one node and without bound.
 
+
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
 def test_rule_1_results_do_not_depend_on_the_bound(optimizer):
     before, found = engine.bound, []
@@ -55,6 +57,7 @@ def test_rule_1_results_do_not_depend_on_the_bound(optimizer):
 
 
 # 2. What needs no value is checked at the line that recorded it; what needs one is checked before a result is seen.
+
 
 def test_rule_2_shapes_are_checked_when_recording():
     with torch.no_execution(), pytest.raises(RuntimeError, match="must match the size of tensor b"):
@@ -83,14 +86,17 @@ def test_rule_2_an_error_leaves_other_pending_values_alone():
 
 # 3. A new key runs at once, on NumPy; the same key again finds its program.
 
+
 def test_rule_3_what_recurs_is_found():
     def once():
         return (torch.ones(3) * 2 + 1).sum().item()
+
     once()
     assert misses(once) == 0
 
 
 # 4. The user's Python runs every step: branches and globals are never frozen.
+
 
 def test_rule_4_branches_are_taken_anew():
     seen = []
@@ -98,11 +104,13 @@ def test_rule_4_branches_are_taken_anew():
     def forward(x):
         seen.append(float(x.sum()))
         return x * 2 if x.sum() > 0 else x * 3
+
     assert [forward(torch.full((2,), v)).tolist() for v in (1.0, -1.0, 1.0)] == [[2, 2], [-3, -3], [2, 2]]
     assert seen == [2, -2, 2]
 
 
 # 5. One switch, one explanation, one context that forbids running.
+
 
 def test_rule_5_eager_runs_at_once():
     with torch.eager():
@@ -135,11 +143,13 @@ def test_rule_5_no_execution_raises_and_loses_nothing():
 
 # 6. Floats that reach operations are inputs: changing the learning rate or a temperature makes no new program.
 
+
 def test_rule_6_floats_are_inputs():
     x = torch.ones(3)
 
     def scaled(by):
         return (x * by + by / 2).sum().item()
+
     assert scaled(0.5) == 2.25
     assert misses(lambda: [scaled(0.1 * k) for k in range(1, 9)]) == 0
     assert scaled(2.0) == 9.0
@@ -154,6 +164,7 @@ def test_rule_6_learning_rate_is_an_input(name, how):
         opt.zero_grad()
         nn.functional.mse_loss(model(x), y).backward()
         opt.step()
+
     for _ in range(3):
         step()
     traced = len(opt._updates)
@@ -162,10 +173,12 @@ def test_rule_6_learning_rate_is_an_input(name, how):
         for k in range(5):
             opt.param_groups[0]["lr"] = 0.05 / (k + 2)
             step()
+
     assert misses(decay) == 0 and len(opt._updates) == traced
 
 
 # 7. Random numbers are drawn on the host when asked for, and enter as values.
+
 
 def test_rule_7_draws_happen_in_program_order():
     torch.manual_seed(3)
@@ -174,10 +187,11 @@ def test_rule_7_draws_happen_in_program_order():
     late = [torch.rand(4), torch.rand(4)]
     assert late[1].tolist() == b.tolist() and late[0].tolist() == a.tolist()
     x = nn.functional.dropout(torch.ones(50, requires_grad=True), 0.5)
-    assert x.tolist() == x.clone().tolist()            # looked at twice: one mask
+    assert x.tolist() == x.clone().tolist()  # looked at twice: one mask
 
 
 # 8. A batch enters a step as a value: the step's key does not depend on how the batch was made.
+
 
 def test_rule_8_batches_are_leaves():
     model, _, _ = model_and_data()
@@ -191,11 +205,13 @@ def test_rule_8_batches_are_leaves():
             opt.zero_grad()
             nn.functional.mse_loss(model(x), y).backward()
             opt.step()
+
     epoch()
     assert misses(epoch) == 0
 
 
 # 9. Shapes that vary do not fill the cache without end.
+
 
 def test_rule_9_the_cache_is_bounded():
     before = engine.capacity
@@ -210,6 +226,7 @@ def test_rule_9_the_cache_is_bounded():
 
 # 10. Gradients and updates of a known graph are not recorded again.
 
+
 def test_rule_10_a_known_step_records_its_forward_pass_only(monkeypatch):
     model, x, y = model_and_data()
     opt = torch.optim.Adam(model.parameters())
@@ -218,6 +235,7 @@ def test_rule_10_a_known_step_records_its_forward_pass_only(monkeypatch):
         opt.zero_grad()
         nn.functional.mse_loss(model(x), y).backward()
         opt.step()
+
     for _ in range(3):
         step()
     recorded = []
@@ -225,10 +243,11 @@ def test_rule_10_a_known_step_records_its_forward_pass_only(monkeypatch):
         if hasattr(op, "record"):
             monkeypatch.setattr(op, "record", lambda *a, op=op: recorded.append(op.name))
     step()
-    assert recorded == []            # the forward pass goes through the fast path; nothing else is recorded
+    assert recorded == []  # the forward pass goes through the fast path; nothing else is recorded
 
 
 # 11. No pass recurses or is worse than linear.
+
 
 def test_rule_11_forty_thousand_nodes():
     x = torch.ones(3, requires_grad=True)
@@ -245,6 +264,7 @@ def test_rule_11_forty_thousand_nodes():
 
 
 # 12. What can be reached keeps its value; outputs never alias another tensor's memory.
+
 
 def test_rule_12_a_step_does_not_change_what_was_kept():
     model, x, y = model_and_data()
@@ -274,6 +294,7 @@ def test_rule_12_detached_parameters_see_the_step():
 
 # 13. The end of a step leaves values, not history; looking at the loss in mid-step runs nothing twice.
 
+
 def test_rule_13_after_a_step_nothing_pends():
     model, x, y = model_and_data()
     opt = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -292,6 +313,7 @@ def test_rule_13_looking_at_the_loss_does_not_compute_the_forward_pass_twice():
     def counted(*args, **words):
         calls.append(1)
         return kernel(*args, **words)
+
     linear.lowerings["numpy"] = counted
     try:
         engine.programs.clear()
@@ -305,6 +327,7 @@ def test_rule_13_looking_at_the_loss_does_not_compute_the_forward_pass_twice():
 
 
 # 14. Work that pends is bounded in bytes; keeping losses costs constant memory; backward releases the tape.
+
 
 def test_rule_14_a_loop_that_never_looks_is_bounded():
     x = torch.ones(1000)
@@ -325,6 +348,7 @@ def test_rule_14_detached_losses_do_not_keep_the_graph():
             loss.backward()
             opt.step()
             losses.append(loss.detach())
+
     steps(50)
     gc.collect()
     tracemalloc.start()
@@ -344,6 +368,7 @@ def test_rule_14_a_long_sum_of_losses_warns(monkeypatch):
             loss = (w * 2).sum()
             total += loss
             total.item()
+
     steps(15)
     with pytest.warns(UserWarning, match="keeps the tape of every term"):
         steps(10)
@@ -363,6 +388,7 @@ def test_rule_14_backward_releases_the_tape():
 
 # 15. Conversions and loading keep the identity of parameters.
 
+
 def test_rule_15_parameters_stay_the_same_objects():
     model, x, y = model_and_data()
     opt = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -378,6 +404,7 @@ def test_rule_15_parameters_stay_the_same_objects():
 
 
 # 16. The graph never changes: writes rebind, views write through, the tape notices.
+
 
 def test_rule_16_writes_in_place():
     w = torch.ones(3, requires_grad=True)
@@ -410,6 +437,7 @@ def test_recording_from_threads():
             for _ in range(200):
                 t = t + 1
             results[k] = t.tolist()
+
     threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
     for t in threads:
         t.start()

@@ -1,4 +1,5 @@
 """torch.amp: automatic mixed precision."""
+
 from __future__ import annotations
 
 from .autocast_mode import autocast, custom_bwd, custom_fwd, is_autocast_available

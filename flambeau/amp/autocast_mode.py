@@ -1,4 +1,5 @@
 """Automatic mixed precision: within `autocast`, products run in 16 bits and what needs precision in 32."""
+
 from __future__ import annotations
 
 import functools
@@ -13,7 +14,8 @@ _defaults: dict[str, Any] = {"cpu": dtypes.bfloat16, "cuda": dtypes.float16}
 
 
 class autocast:
-    """Context and decorator: matrix products and convolutions in `dtype`, losses and the like in float32, as PyTorch's lists say.
+    """Context and decorator: matrix products and convolutions in `dtype`, losses and the like in float32, as
+    PyTorch's lists say.
 
     >>> import flambeau as torch
     >>> with torch.autocast("cpu"):
@@ -21,7 +23,9 @@ class autocast:
     torch.bfloat16
     """
 
-    def __init__(self, device_type: str, dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None) -> None:
+    def __init__(
+        self, device_type: str, dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None
+    ) -> None:
         if not isinstance(device_type, str):
             raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
         if device_type not in ("cpu", "cuda"):
@@ -31,8 +35,12 @@ class autocast:
             warnings.warn("User provided device_type of 'cuda', but CUDA is not available. Disabling", stacklevel=2)
             enabled = False
         if device_type == "cpu" and enabled and self.fast_dtype not in (dtypes.bfloat16, dtypes.float16):
-            warnings.warn("In CPU autocast, but the target dtype is not supported. Disabling autocast.\nCPU Autocast only supports dtype of "
-                          "torch.bfloat16, torch.float16 currently.", stacklevel=2)
+            warnings.warn(
+                "In CPU autocast, but the target dtype is not supported. Disabling autocast.\nCPU Autocast only "
+                "supports dtype of "
+                "torch.bfloat16, torch.float16 currently.",
+                stacklevel=2,
+            )
             enabled = False
         self._enabled = enabled
         self._before: list[Any] = []
@@ -51,6 +59,7 @@ class autocast:
         def inside(*args: Any, **kwargs: Any) -> Any:
             with autocast(self.device, self.fast_dtype, self._enabled):
                 return function(*args, **kwargs)
+
         return inside
 
 
@@ -84,7 +93,11 @@ def custom_fwd(fwd: Callable | None = None, *, device_type: str, cast_inputs: An
         if cast_inputs is None:
             return fwd(*args, **kwargs)
         with autocast(device_type, enabled=False):
-            return fwd(*[a.to(cast_inputs) if hasattr(a, "is_floating_point") and a.is_floating_point() else a for a in args], **kwargs)
+            return fwd(
+                *[a.to(cast_inputs) if hasattr(a, "is_floating_point") and a.is_floating_point() else a for a in args],
+                **kwargs,
+            )
+
     return inside
 
 

@@ -1,4 +1,6 @@
-"""GradScaler: multiplies the loss so that small 16-bit gradients do not vanish, and skips steps whose gradients overflow."""
+"""GradScaler: multiplies the loss so that small 16-bit gradients do not vanish, and skips steps whose gradients
+overflow."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -12,19 +14,27 @@ from ..tensor import Tensor
 class GradScaler:
     """Scales losses by a factor that grows while gradients stay finite and shrinks when they do not."""
 
-    def __init__(self, device: str = "cuda", init_scale: float = 2.0 ** 16, growth_factor: float = 2.0, backoff_factor: float = 0.5,
-                 growth_interval: int = 2000, enabled: bool = True) -> None:
+    def __init__(
+        self,
+        device: str = "cuda",
+        init_scale: float = 2.0**16,
+        growth_factor: float = 2.0,
+        backoff_factor: float = 0.5,
+        growth_interval: int = 2000,
+        enabled: bool = True,
+    ) -> None:
         if enabled and growth_factor <= 1.0:
             raise AssertionError("The growth factor must be > 1.0.")
         if enabled and backoff_factor >= 1.0:
             raise AssertionError("The backoff factor must be < 1.0.")
         if enabled and device == "cuda":
             import warnings
+
             warnings.warn("torch.cuda.amp.GradScaler is enabled, but CUDA is not available.  Disabling.", stacklevel=2)
             enabled = False
         self._enabled, self._scale, self._interval = enabled, float(init_scale), growth_interval
         self._growth, self._backoff, self._good = growth_factor, backoff_factor, 0
-        self._found: dict[int, bool] = {}               # optimizers unscaled since the last update: whether an overflow was found
+        self._found: dict[int, bool] = {}  # optimizers unscaled since the last update: whether an overflow was found
         self._stepped: set[int] = set()
 
     def scale(self, outputs: Any) -> Any:
@@ -114,16 +124,29 @@ class GradScaler:
 
     def state_dict(self) -> dict[str, Any]:
         """What load_state_dict needs to go on."""
-        return {"scale": self.get_scale(), "growth_factor": self._growth, "backoff_factor": self._backoff, "growth_interval": self._interval,
-                "_growth_tracker": self._good} if self._enabled else {}
+        return (
+            {
+                "scale": self.get_scale(),
+                "growth_factor": self._growth,
+                "backoff_factor": self._backoff,
+                "growth_interval": self._interval,
+                "_growth_tracker": self._good,
+            }
+            if self._enabled
+            else {}
+        )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over the state of another scaler."""
         if not self._enabled:
             return
         if not state_dict:
-            raise RuntimeError("The source state dict is empty, possibly because it was saved from a disabled instance of GradScaler.")
-        self._scale, self._growth, self._backoff = state_dict["scale"], state_dict["growth_factor"], state_dict["backoff_factor"]
+            raise RuntimeError(
+                "The source state dict is empty, possibly because it was saved from a disabled instance of GradScaler."
+            )
+        self._scale, self._growth, self._backoff = (
+            state_dict["scale"],
+            state_dict["growth_factor"],
+            state_dict["backoff_factor"],
+        )
         self._interval, self._good = state_dict["growth_interval"], state_dict["_growth_tracker"]
-
-

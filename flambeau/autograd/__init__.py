@@ -1,4 +1,5 @@
 """Automatic differentiation: backward, grad, the modes that switch the tape off, hooks."""
+
 from __future__ import annotations
 
 import weakref
@@ -12,7 +13,16 @@ from ..graph import FREED, Node
 from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .walk import gradients, is_target, owner, recorded
 
-__all__ = ["backward", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "backward",
+    "enable_grad",
+    "grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
 
 
 def _tensor(node: Node) -> Any:
@@ -38,16 +48,24 @@ def seeds_for(roots: list, given: list) -> list[Node | None]:
         elif not isinstance(seed, binding.Tensor):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(seed).__name__}")
         elif seed.shape != root.shape:
-            raise RuntimeError(f"Mismatch in shape: grad_output[0] has a shape of {seed.shape} and output[0] has a shape of {root.shape}.")
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[0] has a shape of {seed.shape} and output[0] has a shape of "
+                f"{root.shape}."
+            )
         else:
             if seed.is_complex() != root.is_complex():
-                raise RuntimeError(f"For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
-                                   f"grad_output[0] has a dtype of {seed.dtype} and output[0] has a dtype of {root.dtype}.")
+                raise RuntimeError(
+                    f"For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch "
+                    f"in dtype: "
+                    f"grad_output[0] has a dtype of {seed.dtype} and output[0] has a dtype of {root.dtype}."
+                )
             found.append(seed._node)
     return found
 
 
-def pairs(roots: list, seeds: list[Node | None], wanted: list[Node] | None, retain: bool, create: bool) -> list[tuple[Node, Node]]:
+def pairs(
+    roots: list, seeds: list[Node | None], wanted: list[Node] | None, retain: bool, create: bool
+) -> list[tuple[Node, Node]]:
     """The leaves (or `wanted` nodes) under `roots`, each with its gradient."""
     nodes = [r._node for r in roots]
     if not create and not any(is_target(n) for n in nodes) and not any(n.inputs is FREED for n in nodes):
@@ -60,10 +78,17 @@ def pairs(roots: list, seeds: list[Node | None], wanted: list[Node] | None, reta
     if any(n.inputs is FREED for n in nodes):
         raise freed_error()
     from .hooks import arrived, special
+
     return recorded(nodes, seeds, wanted, retain, create, special(create), arrived(wanted is None))
 
 
-def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
     """Adds the gradients of `tensors` with respect to the leaves of the graph (or to `inputs`) to their `.grad`."""
     if grad_tensors is None and inputs is None and not create_graph and isinstance(tensors, binding.Tensor):
         root = tensors._node
@@ -86,7 +111,9 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     wanted = None if inputs is None else [t._node for t in _listed(inputs)]
     if wanted is not None and not wanted:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    found = pairs(roots, seeds_for(roots, given), wanted, create_graph if retain_graph is None else retain_graph, create_graph)
+    found = pairs(
+        roots, seeds_for(roots, given), wanted, create_graph if retain_graph is None else retain_graph, create_graph
+    )
     owners = {id(n): t for n, t in zip(wanted or (), _listed(inputs), strict=False)}
     for node, g in found:
         t = owners[id(node)] if id(node) in owners else owner(node)
@@ -116,9 +143,17 @@ def accumulate(t: Any, g: Node) -> None:
             hook(t)
 
 
-def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
-         only_inputs: bool = True, allow_unused: bool | None = None, is_grads_batched: bool = False,
-         materialize_grads: bool = False) -> tuple:
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple:
     """The gradients of `outputs` (summed) with respect to `inputs`, as a tuple of tensors.
 
     >>> import flambeau as torch
@@ -127,17 +162,25 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
     (tensor(6.),)
     """
     if is_grads_batched:
-        raise NotImplementedError("flambeau: autograd.grad(is_grads_batched=True) is not supported; loop over the gradients")
+        raise NotImplementedError(
+            "flambeau: autograd.grad(is_grads_batched=True) is not supported; loop over the gradients"
+        )
     roots, leaves = _listed(outputs), _listed(inputs)
     if materialize_grads and allow_unused is False:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
     given = _listed(grad_outputs) if grad_outputs is not None else [None] * len(roots)
     for t in leaves:
         if not t.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
     wanted = [t._node for t in leaves]
-    found = {id(n): g for n, g in pairs(roots, seeds_for(roots, given), wanted, create_graph if retain_graph is None else retain_graph,
-                                        create_graph)}
+    found = {
+        id(n): g
+        for n, g in pairs(
+            roots, seeds_for(roots, given), wanted, create_graph if retain_graph is None else retain_graph, create_graph
+        )
+    }
     result = []
     for t, node in zip(leaves, wanted, strict=True):
         g = found.get(id(node))
@@ -148,13 +191,17 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
         elif allow_unused:
             result.append(None)
         else:
-            raise RuntimeError("One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this is "
-                               "the desired behavior.")
+            raise RuntimeError(
+                "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
+                "if this is "
+                "the desired behavior."
+            )
     return tuple(result)
 
 
 class Handle:
     """What removes a hook again."""
+
     _next = 0
 
     def __init__(self, hooks: dict) -> None:
@@ -214,4 +261,5 @@ def retain(t: Any) -> None:
 def grad_fn(node: Node) -> Any:
     """The description of a node of the tape."""
     from .hooks import GradFn
+
     return GradFn(node)

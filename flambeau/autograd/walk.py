@@ -1,4 +1,6 @@
-"""The walk: from the graph of a result to its gradients, as a cached program or, where the user's code takes part, as recorded nodes."""
+"""The walk: from the graph of a result to its gradients, as a cached program or, where the user's code takes part,
+as recorded nodes."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +14,7 @@ from ..graph import FREED, Kind, Node, mode, order
 from ..ops import registry
 from ..ops._op import cast, picks
 
-RECORD = object()        # stands in the cache for a graph whose gradient runs the user's code
+RECORD = object()  # stands in the cache for a graph whose gradient runs the user's code
 
 
 def sum_to(g: Node, shape: tuple) -> Node:
@@ -34,14 +36,19 @@ def fitted(g: Node, like: Any) -> Node:
     return cast(registry["real"](g), like.dtype)
 
 
-def pull(nodes: Sequence[Node], seeds: dict[Node, Any], keep: set[Node], special: Callable | None = None,
-         arrived: Callable | None = None) -> dict[Node, Any]:
+def pull(
+    nodes: Sequence[Node],
+    seeds: dict[Node, Any],
+    keep: set[Node],
+    special: Callable | None = None,
+    arrived: Callable | None = None,
+) -> dict[Node, Any]:
     """Gradients of the `seeds` with respect to the nodes in `keep`, as nodes. `nodes` is in order of recording.
 
     `special` differentiates nodes of custom functions; `arrived` may replace a gradient once it is complete (hooks).
     """
     total: dict[Node, Any] = dict(seeds)
-    reach = set(keep)                            # a rule runs only where its result leads to a node asked for
+    reach = set(keep)  # a rule runs only where its result leads to a node asked for
     for node in nodes:
         if node.kind.tape and any(type(s) is Node and s in reach for s in node.inputs):
             reach.add(node)
@@ -86,7 +93,11 @@ def builtin(node: Node, g: Any, reach: set[Node]) -> list[tuple[Node, Node]]:
         source = env[name]
         if type(source) is tuple:
             if any(type(s) is Node and s in reach for s in source):
-                found += [(s, part) for s, part in zip(source, rule(env), strict=True) if type(s) is Node and s in reach and part is not None]
+                found += [
+                    (s, part)
+                    for s, part in zip(source, rule(env), strict=True)
+                    if type(s) is Node and s in reach and part is not None
+                ]
         elif type(source) is Node and source in reach:
             part = rule(env)
             if part is not None:
@@ -100,23 +111,39 @@ def changed_error(node: Node) -> RuntimeError:
     now, then = extra.get("version", (1, 0))
     writer = extra.get("writer")
     name = f", which is output 0 of {writer}," if writer else ""
-    return RuntimeError(f"one of the variables needed for gradient computation has been modified by an inplace operation: "
-                        f"[torch.{type_name(node.dtype)} {list(node.shape)}]{name} is at version {now}; expected version {then} instead. "
-                        "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
-                        "torch.autograd.set_detect_anomaly(True, check_nan=False).")
+    return RuntimeError(
+        f"one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[torch.{type_name(node.dtype)} {list(node.shape)}]{name} is at version {now}; expected version {then} "
+        f"instead. "
+        "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+        "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+    )
 
 
 def type_name(dtype: Any) -> str:
-    return {"float32": "FloatTensor", "float64": "DoubleTensor", "float16": "HalfTensor", "bfloat16": "BFloat16Tensor", "int64": "LongTensor",
-            "int32": "IntTensor", "int16": "ShortTensor", "int8": "CharTensor", "uint8": "ByteTensor", "bool": "BoolTensor",
-            "complex64": "ComplexFloatTensor", "complex128": "ComplexDoubleTensor"}.get(dtype.name, dtype.name)
+    return {
+        "float32": "FloatTensor",
+        "float64": "DoubleTensor",
+        "float16": "HalfTensor",
+        "bfloat16": "BFloat16Tensor",
+        "int64": "LongTensor",
+        "int32": "IntTensor",
+        "int16": "ShortTensor",
+        "int8": "CharTensor",
+        "uint8": "ByteTensor",
+        "bool": "BoolTensor",
+        "complex64": "ComplexFloatTensor",
+        "complex128": "ComplexDoubleTensor",
+    }.get(dtype.name, dtype.name)
 
 
 class Step:
     """A gradient program found by key. Its fields are positions in the list of nodes that the key was made of.
 
-    values: which nodes get values; freed: which leave the tape; targets: which leaves get gradients, and the gradients' kinds.
+    values: which nodes get values; freed: which leave the tape; targets: which leaves get gradients, and the
+    gradients' kinds.
     """
+
     __slots__ = ("program", "values", "freed", "targets")
 
     def __init__(self, program: Program, values: list[int], freed: list[int], targets: list[tuple[int, Kind]]) -> None:
@@ -142,7 +169,9 @@ def tape_of(roots: Sequence[Node]) -> tuple[list[Node], Cut]:
     return nodes, cut
 
 
-def gradients(roots: list[Node], seeds: list[Node | None], wanted: list[Node] | None, retain: bool) -> list[tuple[Node, Node]] | None:
+def gradients(
+    roots: list[Node], seeds: list[Node | None], wanted: list[Node] | None, retain: bool
+) -> list[tuple[Node, Node]] | None:
     """Runs what is pending together with the gradient of `roots`, as one program kept by its key.
 
     Returns pairs (leaf, gradient) for the leaves that collect one, or for `wanted`. None if the user's code takes part
@@ -164,7 +193,15 @@ def gradients(roots: list[Node], seeds: list[Node | None], wanted: list[Node] | 
             else:
                 given.append(seed.spec.leaf)
                 leaves.append(seed)
-        full = (*cut.key, retain, *given, *[slots[n] for n in roots], None, *held, None if wanted is None else tuple([slots.get(n) for n in wanted]))
+        full = (
+            *cut.key,
+            retain,
+            *given,
+            *[slots[n] for n in roots],
+            None,
+            *held,
+            None if wanted is None else tuple([slots.get(n) for n in wanted]),
+        )
         step = engine.find(full)
         if step is None:
             step = engine.keep(full, build(cut, given, roots, held, wanted, retain))
@@ -178,7 +215,10 @@ def gradients(roots: list[Node], seeds: list[Node | None], wanted: list[Node] | 
             settle(have[place], value)
         for place in step.freed:
             have[place].inputs = FREED
-        return [(have[place], Node(kind, (), value)) for (place, kind), value in zip(step.targets, results[first:], strict=True)]
+        return [
+            (have[place], Node(kind, (), value))
+            for (place, kind), value in zip(step.targets, results[first:], strict=True)
+        ]
 
 
 def build(cut: Cut, seeds: list, roots: list[Node], held: list[int], wanted: list[Node] | None, retain: bool) -> Any:
@@ -211,7 +251,7 @@ def build(cut: Cut, seeds: list, roots: list[Node], held: list[int], wanted: lis
         mode.grad, mode.key = before
     under = tape_under(tops)
     values = dict.fromkeys([n for n in [*(nodes[slot] for slot in held), *tops] if n.value is None])
-    kept = [n for n in order(values) if retain or n not in under]           # their gradients may be asked for later
+    kept = [n for n in order(values) if retain or n not in under]  # their gradients may be asked for later
     values.update((n, None) for n in saved(kept))
     freed = [] if retain else [at[n] for n in under if n.kind.saves or n.kind.saves_out]
     reached = [t for t in targets if total.get(t) is not None]
@@ -237,7 +277,11 @@ def owner(node: Node) -> Any:
 
 def is_target(node: Node) -> bool:
     """Whether `node` is a leaf whose tensor collects a gradient."""
-    return (node.kind.op is None or node.kind.op.name == "_leaf") and type(node.spec) is not tuple and node.spec.requires_grad
+    return (
+        (node.kind.op is None or node.kind.op.name == "_leaf")
+        and type(node.spec) is not tuple
+        and node.spec.requires_grad
+    )
 
 
 def tape_under(roots: Sequence[Node]) -> set[Node]:
@@ -252,9 +296,17 @@ def tape_under(roots: Sequence[Node]) -> set[Node]:
     return seen
 
 
-def recorded(roots: list[Node], seeds: list[Node | None], wanted: list[Node] | None, retain: bool, create_graph: bool,
-             special: Callable, arrived: Callable) -> list[tuple[Node, Node]]:
-    """The gradient as recorded nodes, which can be differentiated again; hooks and custom functions are called on the way."""
+def recorded(
+    roots: list[Node],
+    seeds: list[Node | None],
+    wanted: list[Node] | None,
+    retain: bool,
+    create_graph: bool,
+    special: Callable,
+    arrived: Callable,
+) -> list[tuple[Node, Node]]:
+    """The gradient as recorded nodes, which can be differentiated again; hooks and custom functions are called on
+    the way."""
     nodes = order(roots, tape=True)
     for node in nodes:
         if node.inputs is FREED:

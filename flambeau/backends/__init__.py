@@ -1,4 +1,5 @@
 """A Program: instructions over values, cut out of the graph. A backend is a way to run one."""
+
 from __future__ import annotations
 
 import itertools
@@ -8,7 +9,7 @@ from typing import Any
 from ..dtypes import of_scalar
 from ..graph import Kind, Node, Seq, order, spec
 
-SUPPLIED = object()          # the value of a symbolic node that is handed to the program
+SUPPLIED = object()  # the value of a symbolic node that is handed to the program
 _numbers = itertools.count(1)
 
 
@@ -17,6 +18,7 @@ class Program:
 
     Knows no values: the same program runs every time its key comes back.
     """
+
     __slots__ = ("number", "inputs", "outputs", "nodes", "place", "last", "run")
 
     def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node], prepare: Callable[[Program], Callable]) -> None:
@@ -24,7 +26,7 @@ class Program:
         self.inputs, self.outputs = list(inputs), list(outputs)
         self.nodes = order(outputs)
         self.place = {node: i for i, node in enumerate([*self.inputs, *self.nodes])}
-        self.last: dict[Node, int] = {}                  # the instruction after which a value is not read again
+        self.last: dict[Node, int] = {}  # the instruction after which a value is not read again
         for i, node in enumerate(self.nodes):
             for source in node.inputs:
                 if type(source) is Node:
@@ -34,7 +36,10 @@ class Program:
         self.run = prepare(self)
 
     def __repr__(self) -> str:
-        lines = [f"program {self.number}: {len(self.inputs)} inputs, {len(self.nodes)} instructions, {len(self.outputs)} outputs"]
+        lines = [
+            f"program {self.number}: {len(self.inputs)} inputs, {len(self.nodes)} instructions, {len(self.outputs)} "
+            f"outputs"
+        ]
         for node in self.nodes:
             sources = ", ".join(f"%{self.place[s]}" if type(s) is Node else repr(s) for s in node.inputs)
             lines.append(f"  %{self.place[node]} = {node.kind}({sources})")

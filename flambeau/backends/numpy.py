@@ -1,4 +1,6 @@
-"""The NumPy backend: always there, the reference. A program is interpreted the first time, then turned into one Python function."""
+"""The NumPy backend: always there, the reference. A program is interpreted the first time, then turned into one
+Python function."""
+
 from __future__ import annotations
 
 import os
@@ -12,13 +14,14 @@ from ..graph import Node
 from ..ops._op import argument
 from . import Program, shown_argument
 
-CHECK = os.environ.get("FLAMBEAU_CHECK", "") not in ("", "0")       # compare every value with its rule
-SMALL = 1 << 16         # bytes below which a dead value may stay until its function returns
+CHECK = os.environ.get("FLAMBEAU_CHECK", "") not in ("", "0")  # compare every value with its rule
+SMALL = 1 << 16  # bytes below which a dead value may stay until its function returns
 
 
 def _special() -> Any:
     """SciPy's special functions, loaded when the first one is needed (0.1 s)."""
     import scipy.special
+
     return scipy.special
 
 
@@ -70,7 +73,7 @@ _OURS = ("bool", "int", "float", "long", "ulong")
 def namespace() -> types.ModuleType:
     """The array namespace `xp` that kernels are written against: NumPy's names and the few it lacks."""
     xp = types.ModuleType("xp")
-    loaded = vars(np)                       # getattr would import f2py, testing and others that NumPy loads at first use
+    loaded = vars(np)  # getattr would import f2py, testing and others that NumPy loads at first use
     xp.__dict__.update({name: loaded[name] for name in np.__all__ if name in loaded and name not in _OURS})
     xp.linalg, xp.fft, xp.special = np.linalg, np.fft, _Lazy(_special)  # type: ignore[attr-defined]
     xp.at_set, xp.at_add, xp.windows = _at_set, _at_add, _windows  # type: ignore[attr-defined]
@@ -96,8 +99,12 @@ def checked(node: Node) -> Callable[..., Any]:
         many = type(node.spec) is tuple
         for value, s in zip(result, node.spec, strict=True) if many else [(result, node.spec)]:
             if not s.weak and (np.shape(value) != s.shape or np.asarray(value).dtype != s.dtype.numpy):
-                raise AssertionError(f"{node.kind.op.name}: the rule says {s}, the kernel gave {np.asarray(value).dtype}{list(np.shape(value))}")
+                raise AssertionError(
+                    f"{node.kind.op.name}: the rule says {s}, the kernel gave "
+                    f"{np.asarray(value).dtype}{list(np.shape(value))}"
+                )
         return result
+
     return run
 
 
@@ -116,17 +123,22 @@ def bare_kernel(node: Node) -> Callable[..., Any]:
 
 def _widened(found: Callable, out: Any) -> Callable[..., Any]:
     """`found` computed in float32 where operands have 16 bits, its result rounded once."""
+
     def wide(value: Any) -> Any:
         if type(value) is tuple:
             return tuple([wide(v) for v in value])
-        return value.astype(np.float32) if isinstance(value, (np.ndarray, np.generic)) and value.dtype.itemsize == 2 \
-            and value.dtype.kind in "fV" else value
+        return (
+            value.astype(np.float32)
+            if isinstance(value, (np.ndarray, np.generic)) and value.dtype.itemsize == 2 and value.dtype.kind in "fV"
+            else value
+        )
 
     def run(*args: Any, **words: Any) -> Any:
         result = found(*[wide(a) for a in args], **words)
         if type(out) is list:
             return tuple(np.asarray(r).astype(d, copy=False) for r, d in zip(result, out, strict=True))
         return np.asarray(result).astype(out, copy=False)
+
     return run
 
 
@@ -144,6 +156,7 @@ def prepare(program: Program) -> Callable[[list], Any]:
             function = generate(program)
         with np.errstate(all="ignore"):
             return function(*values)
+
     return run
 
 
@@ -151,7 +164,9 @@ def evaluate(node: Node, inputs: tuple) -> Any:
     """The value of `node`, given those of its inputs."""
     words = node.kind.op.keywords
     given = [argument(a, inputs) for a in node.kind.args]
-    return kernel(node)(xp, *[v for i, v in enumerate(given) if i not in words], **{w[:-1]: given[i] for i, w in words.items()})
+    return kernel(node)(
+        xp, *[v for i, v in enumerate(given) if i not in words], **{w[:-1]: given[i] for i, w in words.items()}
+    )
 
 
 def interpret(program: Program, values: Sequence[Any]) -> tuple:
@@ -195,14 +210,18 @@ def generate(program: Program) -> Callable[..., tuple]:
     fresh = own_memory(program)
     for i, node in enumerate(program.nodes):
         if node.spec is not None and all(type(s) is not Node or s in fixed for s in node.inputs) and is_small(node):
-            fixed[node] = space[names[node]] = evaluate(node, tuple([fixed[s] if type(s) is Node else s for s in node.inputs]))
-            lines.append(" pass")                       # the same every time: worked out now
+            fixed[node] = space[names[node]] = evaluate(
+                node, tuple([fixed[s] if type(s) is Node else s for s in node.inputs])
+            )
+            lines.append(" pass")  # the same every time: worked out now
             continue
         into = reused(program, node, i, fresh) if not CHECK else None
         space[f"k{i}"] = kernel(node)
         sources = [names[s] if type(s) is Node else constant(s) for s in node.inputs]
         words = node.kind.op.keywords
-        given = "".join(f", {words.get(j, '')}" + shown_argument(a, sources, constant) for j, a in enumerate(node.kind.args))
+        given = "".join(
+            f", {words.get(j, '')}" + shown_argument(a, sources, constant) for j, a in enumerate(node.kind.args)
+        )
         if into is not None and "numpy.into" in node.kind.op.lowerings:
             space[f"k{i}"] = node.kind.op.lowerings["numpy.into"]
             given = f", {names[into]}{given}"
@@ -221,7 +240,8 @@ def is_small(node: Node) -> bool:
 
 
 def inlined(node: Node, sources: Sequence[str], into: str = "") -> str | None:
-    """The operation as an expression in Python's operators, or as NumPy's function that writes to `into`: saves a kernel's call."""
+    """The operation as an expression in Python's operators, or as NumPy's function that writes to `into`: saves a
+    kernel's call."""
     op = node.kind.op
     template = op.inline(node.kind) if callable(op.inline) else op.inline
     if template is None and not (op.ufunc and into) or CHECK or op.upcast and node.spec.dtype.half:
@@ -231,13 +251,18 @@ def inlined(node: Node, sources: Sequence[str], into: str = "") -> str | None:
         if type(where) is int and p.operand:
             values[p.name] = sources[where]
         elif type(where) is int or where.value != p.default:
-            return None                                 # `alpha=` and its like: the kernel knows them
+            return None  # `alpha=` and its like: the kernel knows them
     return f"xp.{op.ufunc}({', '.join(values.values())}, {into})" if op.ufunc and into else template.format(**values)
 
 
 def own_memory(program: Program) -> set[Node]:
-    """Intermediate values in memory of their own that nothing else looks into: they may be written over when they are read last."""
-    found = {node for node in program.nodes if node.kind.op.fresh and node in program.last and node.spec.ndim and not node.spec.dtype.half}
+    """Intermediate values in memory of their own that nothing else looks into: they may be written over when they
+    are read last."""
+    found = {
+        node
+        for node in program.nodes
+        if node.kind.op.fresh and node in program.last and node.spec.ndim and not node.spec.dtype.half
+    }
     for node in program.nodes:
         if not node.kind.op.fresh:
             found.difference_update(s for s in node.inputs if type(s) is Node)
@@ -251,8 +276,13 @@ def reused(program: Program, node: Node, place: int, fresh: set[Node]) -> Node |
     if not ("numpy.into" in op.lowerings or op.ufunc and large) or type(node.spec) is tuple:
         return None
     for source in node.inputs:
-        if type(source) is Node and source in fresh and program.last[source] == place and source.spec.shape == node.spec.shape \
-                and source.spec.dtype is node.spec.dtype:
+        if (
+            type(source) is Node
+            and source in fresh
+            and program.last[source] == place
+            and source.spec.shape == node.spec.shape
+            and source.spec.dtype is node.spec.dtype
+        ):
             return source
     return None
 

@@ -1,4 +1,5 @@
 """torch.cpu: the processor as a device."""
+
 from __future__ import annotations
 
 from . import amp

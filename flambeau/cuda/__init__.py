@@ -1,4 +1,5 @@
 """torch.cuda: on this machine's NumPy backend there is no GPU, and everything says so as PyTorch without one does."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,5 @@
 """Modules that hold others: in a row, in a list, by name."""
+
 from __future__ import annotations
 
 import operator
@@ -25,7 +26,11 @@ class Sequential(Module):
 
     def __init__(self, *args: Any) -> None:
         super().__init__()
-        named = args[0].items() if len(args) == 1 and isinstance(args[0], OrderedDict) else ((str(i), m) for i, m in enumerate(args))
+        named = (
+            args[0].items()
+            if len(args) == 1 and isinstance(args[0], OrderedDict)
+            else ((str(i), m) for i, m in enumerate(args))
+        )
         for name, module in named:
             self.add_module(name, module)
 
@@ -243,7 +248,10 @@ class ModuleDict(Module):
     def update(self, modules: Any) -> None:
         """Adds modules, by name."""
         if not isinstance(modules, Iterable):
-            raise TypeError(f"ModuleDict.update should be called with an iterable of key/value pairs, but got {type(modules).__name__}")
+            raise TypeError(
+                f"ModuleDict.update should be called with an iterable of key/value pairs, but got "
+                f"{type(modules).__name__}"
+            )
         for key, module in modules.items() if isinstance(modules, (Mapping, ModuleDict)) else modules:
             self[key] = module
 
@@ -270,7 +278,9 @@ class ParameterList(Module):
 
     def __setitem__(self, index: int, param: Any) -> None:
         name = self._name_at(index)
-        setattr(self, name, Parameter(param) if isinstance(param, Tensor) and not isinstance(param, Parameter) else param)
+        setattr(
+            self, name, Parameter(param) if isinstance(param, Tensor) and not isinstance(param, Parameter) else param
+        )
 
     def __len__(self) -> int:
         return self._size
@@ -307,10 +317,13 @@ class ParameterList(Module):
 
 def _described(p: Any) -> str:
     from ..autograd.walk import type_name
+
     if not isinstance(p, Tensor):
         return f"Object of type: {type(p).__name__}"
     size = "x".join(map(str, p.shape))
-    return f"{'Parameter' if isinstance(p, Parameter) else 'Tensor'} containing: [torch.{type_name(p.dtype).replace('Tensor', '').lower()} of size {size}]"
+    kind = "Parameter" if isinstance(p, Parameter) else "Tensor"
+    elements = type_name(p.dtype).replace("Tensor", "").lower()
+    return f"{kind} containing: [torch.{elements} of size {size}]"
 
 
 class ParameterDict(Module):
@@ -324,8 +337,11 @@ class ParameterDict(Module):
 
     def _attribute(self, key: Any) -> str:
         if not isinstance(key, str):
-            raise TypeError(f"Index given to ParameterDict cannot be used as a key as it is not a string (type is '{type(key).__name__}'). "
-                            "Open an issue on github if you need non-string keys.")
+            raise TypeError(
+                f"Index given to ParameterDict cannot be used as a key as it is not a string (type is "
+                f"'{type(key).__name__}'). "
+                "Open an issue on github if you need non-string keys."
+            )
         return key
 
     def __getitem__(self, key: str) -> Any:
@@ -333,7 +349,11 @@ class ParameterDict(Module):
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._keys[key] = None
-        setattr(self, self._attribute(key), Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value)
+        setattr(
+            self,
+            self._attribute(key),
+            Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value,
+        )
 
     def __delitem__(self, key: str) -> None:
         del self._keys[key]
@@ -409,7 +429,10 @@ class ParameterDict(Module):
     def update(self, parameters: Any) -> None:
         """Adds parameters, by name."""
         if not isinstance(parameters, Iterable):
-            raise TypeError(f"ParametersDict.update should be called with an iterable of key/value pairs, but got {type(parameters).__name__}")
+            raise TypeError(
+                f"ParametersDict.update should be called with an iterable of key/value pairs, but got "
+                f"{type(parameters).__name__}"
+            )
         for key, value in parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters:
             self[key] = value
 

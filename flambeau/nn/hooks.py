@@ -1,4 +1,5 @@
 """Calling a module that has hooks."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -15,7 +16,9 @@ def call_with_hooks(m: Any, args: tuple, kwargs: dict) -> Any:
             changed = hook(m, args, kwargs)
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
-                    raise RuntimeError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {changed}.")
+                    raise RuntimeError(
+                        f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                    )
                 args, kwargs = changed
         else:
             changed = hook(m, args)
@@ -40,12 +43,17 @@ def call_with_hooks(m: Any, args: tuple, kwargs: dict) -> Any:
 
 
 def _forward_hooks(m: Any) -> list[tuple[Any, bool, bool]]:
-    """The forward hooks that apply to `m`: each with whether it takes keyword arguments and whether errors do not stop it."""
+    """The forward hooks that apply to `m`: each with whether it takes keyword arguments and whether errors do not
+    stop it."""
     everywhere = _module._GLOBAL
     with_kwargs, always = everywhere["forward_kwargs"], everywhere["forward_always"]
-    return [*((hook, key in with_kwargs, key in always) for key, hook in everywhere["forward"].items()),
-            *((hook, key in m._forward_hooks_with_kwargs, key in m._forward_hooks_always_called)
-              for key, hook in m._forward_hooks.items())]
+    return [
+        *((hook, key in with_kwargs, key in always) for key, hook in everywhere["forward"].items()),
+        *(
+            (hook, key in m._forward_hooks_with_kwargs, key in m._forward_hooks_always_called)
+            for key, hook in m._forward_hooks.items()
+        ),
+    ]
 
 
 class _Backward:

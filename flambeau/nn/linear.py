@@ -1,4 +1,5 @@
 """Layers that are a matrix product."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -30,13 +31,16 @@ class Linear(Module):
     >>> torch.nn.Linear(20, 30)(torch.zeros(128, 20)).shape
     torch.Size([128, 30])
     """
+
     __constants__ = ["in_features", "out_features"]
     in_features: int
     out_features: int
     weight: Tensor
     bias: Tensor | None
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(empty((out_features, in_features), device=device, dtype=dtype))
@@ -48,14 +52,16 @@ class Linear(Module):
 
     def reset_parameters(self) -> None:
         """Draws weight and bias anew."""
-        init.kaiming_uniform_(self.weight, a=5 ** 0.5)
+        init.kaiming_uniform_(self.weight, a=5**0.5)
         if self.bias is not None:
-            bound = self.in_features ** -0.5 if self.in_features > 0 else 0
+            bound = self.in_features**-0.5 if self.in_features > 0 else 0
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:
         own = self._parameters
-        return F.linear(input, own["weight"], own["bias"]) if "weight" in own else F.linear(input, self.weight, self.bias)
+        return (
+            F.linear(input, own["weight"], own["bias"]) if "weight" in own else F.linear(input, self.weight, self.bias)
+        )
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
@@ -66,10 +72,12 @@ class NonDynamicallyQuantizableLinear(Linear):
 
 
 class Bilinear(Module):
-    """`y = x1 @ weight @ x2 + bias`, one weight matrix per output: x1 (*, in1_features), x2 (*, in2_features) -> (*, out_features).
+    """`y = x1 @ weight @ x2 + bias`, one weight matrix per output: x1 (*, in1_features), x2 (*, in2_features) -> (*,
+    out_features).
 
     weight (out_features, in1_features, in2_features) and bias start uniform in +-1/sqrt(in1_features).
     """
+
     __constants__ = ["in1_features", "in2_features", "out_features"]
     in1_features: int
     in2_features: int
@@ -77,8 +85,15 @@ class Bilinear(Module):
     weight: Tensor
     bias: Tensor | None
 
-    def __init__(self, in1_features: int, in2_features: int, out_features: int, bias: bool = True, device: Any = None,
-                 dtype: Any = None) -> None:
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
         if in1_features <= 0:
             raise ValueError(f"in1_features must be > 0, but got {in1_features}")
@@ -101,5 +116,7 @@ class Bilinear(Module):
         return F.bilinear(input1, input2, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        return (f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}, "
-                f"bias={self.bias is not None}")
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )

@@ -1,4 +1,5 @@
 """Module: the base of every layer and model. What it owns, how it is called, how it prints."""
+
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -10,15 +11,36 @@ from ..tensor import Tensor
 from .parameter import Buffer, Parameter, is_lazy
 from .state import State
 
-_GLOBAL: dict[str, OrderedDict] = {name: OrderedDict() for name in ("forward_pre", "forward", "forward_always", "forward_kwargs",
-                                                                   "backward", "backward_pre", "buffer", "module", "parameter")}
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_state_dict_hooks", "_state_dict_pre_hooks",
-          "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks")
+_GLOBAL: dict[str, OrderedDict] = {
+    name: OrderedDict()
+    for name in (
+        "forward_pre",
+        "forward",
+        "forward_always",
+        "forward_kwargs",
+        "backward",
+        "backward_pre",
+        "buffer",
+        "module",
+        "parameter",
+    )
+}
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+    "_state_dict_hooks",
+    "_state_dict_pre_hooks",
+    "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)
 _PACKAGE = __file__.replace("\\", "/").rsplit("/", 2)[0]
 
 
 class Module(State):
-    """A part of a model: parameters, buffers and other modules as attributes, and a `forward` that says what it computes.
+    """A part of a model: parameters, buffers and other modules as attributes, and a `forward` that says what it
+    computes.
 
     >>> import flambeau as torch
     >>> class Twice(torch.nn.Module):
@@ -30,6 +52,7 @@ class Module(State):
     >>> [name for name, _ in Twice().named_parameters()]
     ['scale']
     """
+
     dump_patches = False
     training: bool
     _parameters: dict[str, Parameter | None]
@@ -37,13 +60,17 @@ class Module(State):
     _modules: dict[str, Module | None]
     call_super_init = False
     _version = 1
-    _hooked = False         # whether any hook is registered: calls without go straight to forward
+    _hooked = False  # whether any hook is registered: calls without go straight to forward
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init and kwargs:
-            raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'")
+            raise TypeError(
+                f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
+            )
         if not self.call_super_init and args:
-            raise TypeError(f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given")
+            raise TypeError(
+                f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+            )
         own = self.__dict__
         own["training"] = True
         own["_parameters"], own["_buffers"], own["_modules"] = {}, {}, {}
@@ -66,6 +93,7 @@ class Module(State):
         try:
             if self._hooked:
                 from .hooks import call_with_hooks
+
                 return call_with_hooks(self, args, kwargs)
             return self.forward(*args, **kwargs)
         except Exception as error:
@@ -80,19 +108,27 @@ class Module(State):
         """Adds a parameter (or None, to keep the name) under `name`."""
         self._check_name(name, "parameter", self._parameters)
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"cannot assign '{_typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)")
+            raise TypeError(
+                f"cannot assign '{_typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+            )
         if param is not None and not param.is_leaf:
-            raise ValueError(f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To express "
-                             f"'{name}' as a function of another Tensor, compute the value in the forward() method.")
+            raise ValueError(
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. "
+                f"To express "
+                f"'{name}' as a function of another Tensor, compute the value in the forward() method."
+            )
         for hook in _GLOBAL["parameter"].values():
             param = _or(hook(self, name, param), param)
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Adds a tensor that belongs to the state but is not trained; without `persistent` it is left out of state_dict."""
+        """Adds a tensor that belongs to the state but is not trained; without `persistent` it is left out of
+        state_dict."""
         self._check_name(name, "buffer", self._buffers)
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"cannot assign '{_typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)")
+            raise TypeError(
+                f"cannot assign '{_typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
+            )
         for hook in _GLOBAL["buffer"].values():
             tensor = _or(hook(self, name, tensor), tensor)
         self._buffers[name] = tensor
@@ -137,7 +173,9 @@ class Module(State):
             self.register_parameter(name, value)
         elif params is not None and name in params:
             if value is not None:
-                raise TypeError(f"cannot assign '{_typename(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)")
+                raise TypeError(
+                    f"cannot assign '{_typename(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
+                )
             self.register_parameter(name, value)
         elif isinstance(value, Module):
             if params is None:
@@ -149,11 +187,16 @@ class Module(State):
             own["_modules"][name] = value
         elif params is not None and name in own["_modules"]:
             if value is not None:
-                raise TypeError(f"cannot assign '{_typename(value)}' as child module '{name}' (torch.nn.Module or None expected)")
+                raise TypeError(
+                    f"cannot assign '{_typename(value)}' as child module '{name}' (torch.nn.Module or None expected)"
+                )
             own["_modules"][name] = value
         elif params is not None and (name in own["_buffers"] or isinstance(value, Buffer)):
             if value is not None and not isinstance(value, Tensor):
-                raise TypeError(f"cannot assign '{_typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)")
+                raise TypeError(
+                    f"cannot assign '{_typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None "
+                    f"expected)"
+                )
             if isinstance(value, Buffer) and name not in own["_buffers"]:
                 _discard(name, own, own["_parameters"], own["_modules"])
                 self.register_buffer(name, value, value.persistent)  # type: ignore[attr-defined]
@@ -182,7 +225,12 @@ class Module(State):
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
-        for name in (*_HOOKS, "_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs"):
+        for name in (
+            *_HOOKS,
+            "_forward_hooks_with_kwargs",
+            "_forward_hooks_always_called",
+            "_forward_pre_hooks_with_kwargs",
+        ):
             self.__dict__.setdefault(name, OrderedDict())
         self.__dict__.setdefault("_non_persistent_buffers_set", set())
         self.__dict__.setdefault("_is_full_backward_hook", None)
@@ -195,7 +243,9 @@ class Module(State):
 
     def _named(self, where: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
         seen: set = set()
-        for path, module in self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]:
+        for path, module in (
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
+        ):
             for name, value in module.__dict__[where].items():
                 if value is None or id(value) in seen:
                     continue
@@ -208,7 +258,9 @@ class Module(State):
         for _, p in self.named_parameters(recurse=recurse):
             yield p
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
         """Pairs of dotted name and parameter."""
         return self._named("_parameters", prefix, recurse, remove_duplicate)
 
@@ -217,7 +269,9 @@ class Module(State):
         for _, b in self.named_buffers(recurse=recurse):
             yield b
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
         """Pairs of dotted name and buffer."""
         return self._named("_buffers", prefix, recurse, remove_duplicate)
 
@@ -239,7 +293,9 @@ class Module(State):
         for _, module in self.named_modules():
             yield module
 
-    def named_modules(self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+    def named_modules(
+        self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
         """Pairs of dotted path and module: this one first, then all within."""
         memo = set() if memo is None else memo
         if self in memo:
@@ -326,6 +382,7 @@ class Module(State):
     def to(self, *args: Any, **kwargs: Any) -> Module:
         """Moves and converts the floating parameters and buffers, in place."""
         from ..tensor import to_arguments
+
         kind, where, _ = to_arguments(*args, **kwargs)
         if kind is not None and not (kind.is_floating_point or kind.is_complex):
             raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={kind}")
@@ -353,6 +410,7 @@ class Module(State):
 
     def _floats(self, name: str) -> Module:
         from ..dtypes import dtype
+
         return self._apply(lambda t: t.to(dtype.by_name[name]) if t.is_floating_point() else t)
 
     def cpu(self) -> Module:
@@ -366,6 +424,7 @@ class Module(State):
     def to_empty(self, *, device: Any, recurse: bool = True) -> Module:
         """Moves everything without keeping values."""
         from ..creation import empty_like
+
         return self._apply(lambda t: empty_like(t, device=device), recurse)
 
     def share_memory(self) -> Module:
@@ -441,10 +500,17 @@ class Module(State):
         """Calls `hook(module, args)` before each forward; what it returns replaces the arguments."""
         return self._register("_forward_pre_hooks", hook, prepend, _forward_pre_hooks_with_kwargs=with_kwargs)
 
-    def register_forward_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False) -> Handle:
+    def register_forward_hook(
+        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> Handle:
         """Calls `hook(module, args, output)` after each forward; what it returns replaces the output."""
-        return self._register("_forward_hooks", hook, prepend, _forward_hooks_with_kwargs=with_kwargs,
-                              _forward_hooks_always_called=always_call)
+        return self._register(
+            "_forward_hooks",
+            hook,
+            prepend,
+            _forward_hooks_with_kwargs=with_kwargs,
+            _forward_hooks_always_called=always_call,
+        )
 
     def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> Handle:
         """Calls `hook(module, grad_input, grad_output)` when the gradients of the inputs are known."""
@@ -505,5 +571,5 @@ def register_module_hook(kind: str, hook: Callable, **flags: bool) -> Handle:
     for flag, wanted in flags.items():
         if wanted:
             _GLOBAL[flag][handle.id] = True
-    Module._hooked = True                # every call looks for hooks from now on
+    Module._hooked = True  # every call looks for hooks from now on
     return handle

@@ -1,4 +1,5 @@
 """Tensors that a module owns: parameters, which are trained, and buffers, which are not."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -19,11 +20,15 @@ class Parameter(Tensor):
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Any:
         import numpy as np
+
         if data is None:
             data = from_array(np.zeros((0,), np.float32))
         if not isinstance(data, Tensor):
-            raise TypeError(f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() returns an instance of "
-                            "the same type, but return type Tensor was found instead.")
+            raise TypeError(
+                f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() returns "
+                f"an instance of "
+                "the same type, but return type Tensor was found instead."
+            )
         p = object.__new__(cls)
         if data._node.spec.differentiable is False and requires_grad:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
@@ -38,6 +43,7 @@ class Parameter(Tensor):
         if id(self) in memo:
             return memo[id(self)]
         import numpy as np
+
         new = memo[id(self)] = tensor_like(self, np.array(self._value()))
         return new
 
@@ -47,6 +53,7 @@ class Buffer(Tensor):
 
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
         import numpy as np
+
         if data is None:
             data = from_array(np.zeros((0,), np.float32))
         b = object.__new__(cls)
@@ -55,18 +62,24 @@ class Buffer(Tensor):
         return b
 
 
-_UNKNOWN = ("Can't access the shape of an uninitialized parameter or buffer. This error usually happens in `load_state_dict` when "
-            "trying to load an uninitialized parameter into an initialized one. Call `forward` to initialize the parameters before "
-            "accessing their attributes.")
+_UNKNOWN = (
+    "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in `load_state_dict` "
+    "when "
+    "trying to load an uninitialized parameter into an initialized one. Call `forward` to initialize the parameters "
+    "before "
+    "accessing their attributes."
+)
 
 
 class _Uninitialized(Tensor):
     """What has no shape yet; `materialize` gives it one, and makes it of the class `_becomes`."""
+
     _becomes: type = Tensor
 
     def materialize(self, shape: tuple, device: Any = None, dtype: Any = None) -> None:
         """Gives the tensor its shape; its class becomes the ordinary one."""
         from ..creation import empty
+
         needed = self.requires_grad
         fresh = empty(tuple(shape), dtype=dtype or self.dtype, device=device)
         self.__class__ = self._becomes  # type: ignore[assignment]
@@ -88,11 +101,13 @@ class _Uninitialized(Tensor):
 
 def _nothing(device: Any, dtype: Any) -> Tensor:
     from ..creation import empty
+
     return empty((0,), device=device, dtype=dtype)
 
 
 class UninitializedParameter(_Uninitialized, Parameter):
     """A parameter whose shape is decided by the first input of a lazy module."""
+
     _becomes = Parameter
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
@@ -106,9 +121,12 @@ class UninitializedParameter(_Uninitialized, Parameter):
 
 class UninitializedBuffer(_Uninitialized):
     """A buffer whose shape is decided by the first input of a lazy module."""
+
     _becomes = Tensor
 
-    def __new__(cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True) -> Any:
+    def __new__(
+        cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
+    ) -> Any:
         b = object.__new__(cls)
         b._node = _nothing(device, dtype)._node
         b.persistent = persistent  # type: ignore[attr-defined]

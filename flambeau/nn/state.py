@@ -1,4 +1,5 @@
 """A module's state as a dictionary of tensors, written and read back."""
+
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -13,6 +14,7 @@ EXTRA = "_extra_state"
 
 class _IncompatibleKeys(NamedTuple):
     """What load_state_dict did not find, and what it found too much."""
+
     missing_keys: list[str]
     unexpected_keys: list[str]
 
@@ -26,6 +28,7 @@ class _IncompatibleKeys(NamedTuple):
 
 class State:
     """The part of Module that saves and loads."""
+
     training: bool
     _parameters: dict
     _buffers: dict
@@ -85,12 +88,23 @@ class State:
                 raise RuntimeError("state_dict post-hook must return None")
         return destination
 
-    def _load_from_state_dict(self, state_dict: Mapping, prefix: str, local_metadata: dict, strict: bool, missing_keys: list[str],
-                              unexpected_keys: list[str], error_msgs: list[str]) -> None:
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping,
+        prefix: str,
+        local_metadata: dict,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
         for hook in self._load_state_dict_pre_hooks.values():
             hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
         assign = local_metadata.get("assign_to_params_buffers", False)
-        own = {**self._parameters, **{n: b for n, b in self._buffers.items() if n not in self._non_persistent_buffers_set}}
+        own = {
+            **self._parameters,
+            **{n: b for n, b in self._buffers.items() if n not in self._non_persistent_buffers_set},
+        }
         for name, mine in own.items():
             if mine is None:
                 continue
@@ -101,12 +115,17 @@ class State:
                 continue
             given = state_dict[key]
             if not isinstance(given, Tensor):
-                error_msgs.append(f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from checkpoint but '
-                                  f"received {type(given)}")
+                error_msgs.append(
+                    f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
+                    f'checkpoint but '
+                    f"received {type(given)}"
+                )
                 continue
-            if hasattr(given, "materialize"):           # a state without shapes, of a lazy module: nothing to copy
+            if hasattr(given, "materialize"):  # a state without shapes, of a lazy module: nothing to copy
                 if not hasattr(mine, "materialize"):
-                    error_msgs.append(f'While copying the parameter named "{key}": it has no shape yet in the state dictionary.')
+                    error_msgs.append(
+                        f'While copying the parameter named "{key}": it has no shape yet in the state dictionary.'
+                    )
                 continue
             if hasattr(mine, "materialize"):
                 with no_grad():
@@ -114,21 +133,31 @@ class State:
             if mine.ndim == 0 and tuple(given.shape) == (1,):
                 given = given[0]  # type: ignore[index]
             if given.shape != mine.shape:
-                error_msgs.append(f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, the shape in current "
-                                  f"model is {mine.shape}.")
+                error_msgs.append(
+                    f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, the shape "
+                    f"in current "
+                    f"model is {mine.shape}."
+                )
                 continue
             try:
                 with no_grad():
                     if assign:
                         from .parameter import Parameter
-                        value: Any = Parameter(given, requires_grad=mine.requires_grad) if isinstance(mine, Parameter) and \
-                            not isinstance(given, Parameter) else given
+
+                        value: Any = (
+                            Parameter(given, requires_grad=mine.requires_grad)
+                            if isinstance(mine, Parameter) and not isinstance(given, Parameter)
+                            else given
+                        )
                         setattr(self, name, value)
                     else:
                         mine.copy_(given)
             except Exception as error:
-                error_msgs.append(f'While copying the parameter named "{key}", whose dimensions in the model are {mine.size()} and whose '
-                                  f"dimensions in the checkpoint are {given.size()}, an exception occurred : {error.args}.")
+                error_msgs.append(
+                    f'While copying the parameter named "{key}", whose dimensions in the model are {mine.size()} and '
+                    f'whose '
+                    f"dimensions in the checkpoint are {given.size()}, an exception occurred : {error.args}."
+                )
         extra = prefix + EXTRA
         if self._has_extra_state():
             if extra in state_dict:
@@ -140,14 +169,16 @@ class State:
         if strict:
             for key in state_dict:
                 if key.startswith(prefix) and key != extra:
-                    rest = key[len(prefix):].split(".", 1)
+                    rest = key[len(prefix) :].split(".", 1)
                     if len(rest) > 1:
                         if rest[0] not in self._modules:
                             unexpected_keys.append(key)
                     elif rest[0] not in own:
                         unexpected_keys.append(key)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> _IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> _IncompatibleKeys:
         """Copies the tensors of `state_dict` into this module; unless `strict`, names may be missing or too many."""
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
@@ -171,17 +202,24 @@ class State:
             report = _IncompatibleKeys(missing, unexpected)
             for hook in module._load_state_dict_post_hooks.values():
                 if hook(module, report) is not None:
-                    raise AssertionError("Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new values, "
-                                         "if incompatible_keys need to be modified, it should be done inplace.")
+                    raise AssertionError(
+                        "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new "
+                        "values, "
+                        "if incompatible_keys need to be modified, it should be done inplace."
+                    )
 
         load(self, state_dict)
         if strict:
             if unexpected:
-                errors.insert(0, "Unexpected key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in unexpected)))
+                errors.insert(
+                    0, "Unexpected key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in unexpected))
+                )
             if missing:
                 errors.insert(0, "Missing key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in missing)))
         if errors:
-            raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__, "\n\t".join(errors)))
+            raise RuntimeError(
+                "Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__, "\n\t".join(errors))
+            )
         return _IncompatibleKeys(missing, unexpected)
 
     def _hook_into(self, hooks: OrderedDict, hook: Callable) -> Handle:
@@ -202,11 +240,14 @@ class State:
         return self._hook_into(self._state_dict_pre_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable) -> Handle:
-        """Calls `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)` before loading."""
+        """Calls `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
+        error_msgs)` before loading."""
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
     def _register_load_state_dict_pre_hook(self, hook: Callable, with_module: bool = False) -> Handle:
-        return self._hook_into(self._load_state_dict_pre_hooks, (lambda *args: hook(self, *args)) if with_module else hook)
+        return self._hook_into(
+            self._load_state_dict_pre_hooks, (lambda *args: hook(self, *args)) if with_module else hook
+        )
 
     def register_load_state_dict_post_hook(self, hook: Callable) -> Handle:
         """Calls `hook(module, incompatible_keys)` after loading."""

@@ -1,4 +1,6 @@
-"""An operation, said once: signature, meaning, shape rule, kernel, gradient, forms. Everything else is made from this registry."""
+"""An operation, said once: signature, meaning, shape rule, kernel, gradient, forms. Everything else is made from
+this registry."""
+
 from __future__ import annotations
 
 import collections
@@ -12,20 +14,21 @@ from .. import dtypes
 from ..graph import _BOUND, Const, Kind, Node, Seq, Spec, mode, spec
 
 registry: dict[str, Op | Composite] = {}
-T = Ts = Any           # annotations of parameters: an operand, a sequence of operands
-_NUMBERED = ("Pow1", "Clamp1", "Rsub1", "Mul1")        # `shown=` of the second form of an operation
+T = Ts = Any  # annotations of parameters: an operand, a sequence of operands
+_NUMBERED = ("Pow1", "Clamp1", "Rsub1", "Mul1")  # `shown=` of the second form of an operation
 NUMBERS = (bool, int, float, complex)
 _LIFTED = frozenset(NUMBERS)
 
 
 def named(rule: Callable) -> tuple[str, ...]:
     """The names of a rule's parameters."""
-    code = inspect.unwrap(rule).__code__            # a rule wrapped in checks has the parameters of the one inside
-    return code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
+    code = inspect.unwrap(rule).__code__  # a rule wrapped in checks has the parameters of the one inside
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 def by_name(rule: Callable) -> Callable[[dict], Any]:
-    """`rule` as a function of a dict: it is given exactly the values that its parameters name; `x_spec` is the Spec of `x`."""
+    """`rule` as a function of a dict: it is given exactly the values that its parameters name; `x_spec` is the Spec
+    of `x`."""
     names = named(rule)
     if any(n.endswith("_spec") for n in names):
         return lambda env: rule(*[env[n[:-5]].spec if n.endswith("_spec") else env[n] for n in names])
@@ -36,7 +39,9 @@ REQUIRED = inspect.Parameter.empty
 
 
 class Parameter:
-    """One parameter of an operation: its name, whether it is an operand (annotated T) or a sequence of operands (Ts)."""
+    """One parameter of an operation: its name, whether it is an operand (annotated T) or a sequence of operands
+    (Ts)."""
+
     __slots__ = ("name", "operand", "sequence", "static", "default", "keyword")
 
     def __init__(self, name: str, annotation: Any, default: Any, keyword: bool, static: Iterable[str]) -> None:
@@ -48,10 +53,10 @@ class Parameter:
 def parameters_of(body: Callable, static: Iterable[str]) -> tuple[Parameter, ...]:
     """The parameters of a kernel after `xp`. (inspect.signature is too slow for some hundred operations at import.)"""
     code, notes = body.__code__, body.__annotations__
-    plain = code.co_varnames[1:code.co_argcount]
-    defaults = body.__defaults__ or ()                # type: ignore[attr-defined]
-    known = {**dict(zip(plain[len(plain) - len(defaults):], defaults, strict=True)), **(body.__kwdefaults__ or {})}  # type: ignore[attr-defined]
-    words = code.co_varnames[code.co_argcount:code.co_argcount + code.co_kwonlyargcount]
+    plain = code.co_varnames[1 : code.co_argcount]
+    defaults = body.__defaults__ or ()  # type: ignore[attr-defined]
+    known = {**dict(zip(plain[len(plain) - len(defaults) :], defaults, strict=True)), **(body.__kwdefaults__ or {})}  # type: ignore[attr-defined]
+    words = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     return tuple([Parameter(n, notes.get(n), known.get(n, REQUIRED), n in words, static) for n in (*plain, *words)])
 
 
@@ -68,18 +73,42 @@ def heads_of(parameters: Iterable[Parameter]) -> tuple[list[str], dict[str, Any]
 
 
 class Op:
-    """One operation. The function's body is the kernel over an array namespace `xp`; its other parameters are PyTorch's signature.
+    """One operation. The function's body is the kernel over an array namespace `xp`; its other parameters are
+    PyTorch's signature.
 
-    Operands (tensors, or numbers that stand for one) are annotated `T`, sequences of them `Ts`. Rules name what they need.
+    Operands (tensors, or numbers that stand for one) are annotated `T`, sequences of them `Ts`. Rules name what they
+    need.
     """
-    public: Callable | None = None         # the function over tensors, set by the layer that has tensors
 
-    def __init__(self, body: Callable, rule: Callable | None, *, grad: Any = None, promote: Any = False, to_float: Any = False,
-                 static: str = "", api: str = "torch method", alias: str = "", cases: Iterable[tuple] = (), wrong: Iterable = (),
-                 view: bool = False, put: Callable | None = None, checks: bool = False, shown: Any = None, upcast: bool = True,
-                 names: Any = None, eager: bool = False, starts: bool = False, detaches: bool = False,
-                 number_first: bool = False, inline: str | None = None,
-                 ufunc: str = "", fresh: bool = False) -> None:
+    public: Callable | None = None  # the function over tensors, set by the layer that has tensors
+
+    def __init__(
+        self,
+        body: Callable,
+        rule: Callable | None,
+        *,
+        grad: Any = None,
+        promote: Any = False,
+        to_float: Any = False,
+        static: str = "",
+        api: str = "torch method",
+        alias: str = "",
+        cases: Iterable[tuple] = (),
+        wrong: Iterable = (),
+        view: bool = False,
+        put: Callable | None = None,
+        checks: bool = False,
+        shown: Any = None,
+        upcast: bool = True,
+        names: Any = None,
+        eager: bool = False,
+        starts: bool = False,
+        detaches: bool = False,
+        number_first: bool = False,
+        inline: str | None = None,
+        ufunc: str = "",
+        fresh: bool = False,
+    ) -> None:
         self.name = self.__name__ = body.__name__
         self.__doc__, self.body, self.cases, self.wrong = body.__doc__, body, list(cases), list(wrong)
         self.parameters = parameters_of(body, static.split())
@@ -91,9 +120,9 @@ class Op:
         self.to_float = by_name(to_float) if callable(to_float) else to_float
         self.api, self.alias, self.fields = api.split(), alias.split(), names
         self.shown, self.starts, self.detaches, self.inline = shown, starts, detaches, inline
-        self.ufunc = ufunc                              # NumPy's function of the same arguments that takes `out`
-        self.fresh = fresh or bool(ufunc)               # results lie in memory of their own
-        self.number_first = number_first                # the function takes a Python number as its first operand
+        self.ufunc = ufunc  # NumPy's function of the same arguments that takes `out`
+        self.fresh = fresh or bool(ufunc)  # results lie in memory of their own
+        self.number_first = number_first  # the function takes a Python number as its first operand
         self.kinds: dict[tuple, Kind] = {}
         self.lowerings: dict[str, Callable] = {}
         self.grads: dict[str, Callable] = {}
@@ -117,7 +146,8 @@ class Op:
         return inspect.signature(self.bind)
 
     def grad(self, **rules: Callable) -> None:
-        """Attaches gradient rules by the name of the operand; each names what it needs of `g`, `out` and the parameters."""
+        """Attaches gradient rules by the name of the operand; each names what it needs of `g`, `out` and the
+        parameters."""
         for name, rule in rules.items():
             if not any(p.name == name for p in self.parameters):
                 raise ValueError(f"{self.name} has no operand {name}")
@@ -125,9 +155,11 @@ class Op:
 
     def lower(self, backend: str) -> Callable[[Callable], Callable]:
         """Decorator: a kernel for one backend, where the body is not good enough. Same parameters as the body."""
+
         def attach(kernel: Callable) -> Callable:
             self.lowerings[backend] = kernel
             return kernel
+
         return attach
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -161,7 +193,8 @@ class Op:
         return node if type(kind.spec) is not tuple else picks(node)
 
     def key_of(self, args: tuple) -> tuple[tuple, list]:
-        """The key under which the Kind for these arguments is kept, and the inputs of the node: operands, and floats, which may change."""
+        """The key under which the Kind for these arguments is kept, and the inputs of the node: operands, and
+        floats, which may change."""
         key: list[Any] = [mode.key]
         inputs: list[Any] = []
         for p, value in zip(self.parameters, args, strict=True):
@@ -183,16 +216,20 @@ class Op:
         """Works out promotion, shape, dtype and errors once for all nodes with the same key."""
         env: dict[str, Any] = {}
         layout: list[Any] = []
-        flat: list[tuple[str, Spec | None]] = []        # per input: its parameter, its Spec (None for a lifted float)
+        flat: list[tuple[str, Spec | None]] = []  # per input: its parameter, its Spec (None for a lifted float)
         for p, value in zip(self.parameters, args, strict=True):
             kind = type(value)
             if kind is Node or p.operand and kind in _LIFTED:
                 env[p.name] = found = value.spec if kind is Node else spec((), dtypes.of_scalar(kind), weak=True)
                 layout.append(len(flat))
-                flat.append((p.name, found[args[1]] if type(found) is tuple else found))        # `_pick` takes one of several results
+                flat.append(
+                    (p.name, found[args[1]] if type(found) is tuple else found)
+                )  # `_pick` takes one of several results
             elif p.sequence and kind is tuple:
-                env[p.name] = found = tuple(None if v is None else v.spec if type(v) is Node else
-                                            spec((), dtypes.of_scalar(type(v)), weak=True) for v in value)
+                env[p.name] = found = tuple(
+                    None if v is None else v.spec if type(v) is Node else spec((), dtypes.of_scalar(type(v)), weak=True)
+                    for v in value
+                )
                 place = iter(range(len(flat), len(flat) + len(found)))
                 layout.append(Seq(Const(None) if s is None else next(place) for s in found))
                 flat += [(p.name, s) for s in found if s is not None]
@@ -203,19 +240,24 @@ class Op:
             else:
                 env[p.name] = value
                 layout.append(Const(value))
-        env["given"] = tuple([s for _, s in flat])      # the operands as they were before promotion
+        env["given"] = tuple([s for _, s in flat])  # the operands as they were before promotion
         casts = self.promoted(env, flat)
         assert self.rule is not None
         out = self.rule(env)
         live = mode.grad and any(s is not None and s.requires_grad and n in self.grads for n, s in flat)
         if mode.grad and not self.grads and any(s is not None and s.requires_grad for _, s in flat):
-            live = not self.detaches                    # no rule: a floating result says so when it is differentiated
+            live = not self.detaches  # no rule: a floating result says so when it is differentiated
         live = live or self.starts
         weak = bool(self.promote) and all(s is None or s.weak for _, s in flat)
-        outs = tuple(spec(s.shape, s.dtype, s.device, live and s.differentiable, weak) for s in (out if type(out) is tuple else (out,)))
+        outs = tuple(
+            spec(s.shape, s.dtype, s.device, live and s.differentiable, weak)
+            for s in (out if type(out) is tuple else (out,))
+        )
         result = outs if type(out) is tuple else outs[0]
         weight = sum(s.nbytes for s in outs) + sum(s.nbytes for _, s in flat if s is not None) + 512
-        made = Kind(self, result, tuple(layout), {n: v for n, v in env.items() if not isinstance(v, Spec)}, casts, weight)
+        made = Kind(
+            self, result, tuple(layout), {n: v for n, v in env.items() if not isinstance(v, Spec)}, casts, weight
+        )
         if made.tape:
             self.note_saves(made, flat)
         if len(self.kinds) > _BOUND:
@@ -224,7 +266,8 @@ class Op:
         return made
 
     def promoted(self, env: dict[str, Any], flat: list[tuple[str, Spec | None]]) -> tuple | None:
-        """Brings the operands that promote together to their common dtype, in `env` and `flat`; says which inputs need a cast."""
+        """Brings the operands that promote together to their common dtype, in `env` and `flat`; says which inputs
+        need a cast."""
         if not self.promote:
             return None
         joint = [s for n, s in flat if s is not None and n in self.promote]
@@ -234,7 +277,12 @@ class Op:
         casts: list[Any] = []
         for i, (name, s) in enumerate(flat):
             change = s is not None and name in self.promote and s.dtype is not common
-            narrow = s is not None and s.weak and s.dtype.category == dtypes.INTEGER == common.category and common is not dtypes.int64
+            narrow = (
+                s is not None
+                and s.weak
+                and s.dtype.category == dtypes.INTEGER == common.category
+                and common is not dtypes.int64
+            )
             casts.append(common if change and (narrow or not s.weak) else None)  # type: ignore[union-attr]
             if change:
                 flat[i] = name, spec(s.shape, common, s.device, s.requires_grad, s.weak)  # type: ignore[union-attr]
@@ -246,7 +294,12 @@ class Op:
 
     def note_saves(self, made: Kind, flat: list) -> None:
         """Which values the gradient of `made` will read."""
-        wanted = {read for name, s in flat if s is not None and s.requires_grad and name in self.grads for read in self.reads[name]}
+        wanted = {
+            read
+            for name, s in flat
+            if s is not None and s.requires_grad and name in self.grads
+            for read in self.reads[name]
+        }
         made.saves_out = "out" in wanted
         made.saves = tuple(i for i, (name, _) in enumerate(flat) if name in wanted)
 
@@ -269,7 +322,9 @@ def cast(node: Any, dtype: dtypes.dtype) -> Any:
 
 def cast_inputs(inputs: Iterable, casts: tuple) -> list:
     """The inputs, those that promotion changes as visible nodes."""
-    return [v if c is None else cast(v, c) if type(v) is Node else wrapped(v, c) for v, c in zip(inputs, casts, strict=True)]
+    return [
+        v if c is None else cast(v, c) if type(v) is Node else wrapped(v, c) for v, c in zip(inputs, casts, strict=True)
+    ]
 
 
 def wrapped(number: int, dtype: dtypes.dtype) -> int:
@@ -320,6 +375,7 @@ class Composite:
 
 class Sample:
     """A tensor to try an operation on: its shape, dtype, and the range its elements are drawn from."""
+
     __slots__ = ("shape", "dtype", "low", "high")
 
     def __init__(self, shape: tuple, dtype: str, low: float, high: float) -> None:
@@ -330,9 +386,12 @@ class Sample:
 
 
 def S(*shape: int, dtype: str = "float32", low: float | None = None, high: float | None = None) -> Sample:
-    """For `cases=`: a tensor of this shape. Floats lie in 0.3 to 0.9 unless told, integers from `low` (0) to below `high` (3)."""
+    """For `cases=`: a tensor of this shape. Floats lie in 0.3 to 0.9 unless told, integers from `low` (0) to below
+    `high` (3)."""
     whole = dtype.startswith(("int", "uint", "bool"))
-    return Sample(shape, dtype, (0 if whole else 0.3) if low is None else low, (3 if whole else 0.9) if high is None else high)
+    return Sample(
+        shape, dtype, (0 if whole else 0.3) if low is None else low, (3 if whole else 0.9) if high is None else high
+    )
 
 
 def op(rule: Callable | None, **how: Any) -> Callable[[Callable], Op]:
@@ -340,7 +399,9 @@ def op(rule: Callable | None, **how: Any) -> Callable[[Callable], Op]:
     return lambda body: Op(body, rule, **how)
 
 
-def composite(api: str = "torch method", alias: str = "", cases: Iterable[tuple] = (), wrong: Iterable = ()) -> Callable[[Callable], Composite]:
+def composite(
+    api: str = "torch method", alias: str = "", cases: Iterable[tuple] = (), wrong: Iterable = ()
+) -> Callable[[Callable], Composite]:
     """Decorator: an operation written in other operations. `api` and `alias` say under which names it appears."""
     return lambda function: Composite(function, api, alias, cases, wrong)
 
@@ -355,7 +416,12 @@ def return_type(name: str, names: str) -> Any:
     made = collections.namedtuple(name, names)  # type: ignore[misc]
 
     def shown(self: Any) -> str:
-        return f"torch.return_types.{name}(\n" + ",\n".join(f"{n}={v!r}" for n, v in zip(self._fields, self, strict=True)) + ")"
+        return (
+            f"torch.return_types.{name}(\n"
+            + ",\n".join(f"{n}={v!r}" for n, v in zip(self._fields, self, strict=True))
+            + ")"
+        )
+
     made.__repr__ = shown  # type: ignore[method-assign, assignment]
     made.__module__ = "torch.return_types"
     return made

@@ -1,4 +1,5 @@
 """Shape and dtype rules that several operations share, and the errors they raise, in PyTorch's classes and words."""
+
 from __future__ import annotations
 
 import operator
@@ -23,8 +24,10 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
             size = shape[-i]
             if size != 1 and size != result[-i]:
                 if result[-i] != 1:
-                    raise RuntimeError(f"The size of tensor a ({result[-i]}) must match the size of tensor b ({size}) "
-                                       f"at non-singleton dimension {ndim - i}")
+                    raise RuntimeError(
+                        f"The size of tensor a ({result[-i]}) must match the size of tensor b ({size}) "
+                        f"at non-singleton dimension {ndim - i}"
+                    )
                 result[-i] = size
     return tuple(result)
 
@@ -42,7 +45,8 @@ def compared(input: Spec, other: Spec) -> Spec:
 
 
 def wrap(dim: int, ndim: int) -> int:
-    """A dimension counted from the front; PyTorch's IndexError if there is no such. A 0-d tensor counts as having one."""
+    """A dimension counted from the front; PyTorch's IndexError if there is no such. A 0-d tensor counts as having
+    one."""
     ndim = max(ndim, 1)
     dim = operator.index(dim)
     if not -ndim <= dim < ndim:
@@ -93,20 +97,34 @@ def pair(value: Any, n: int = 2) -> tuple[int, ...]:
 
 def title(dtype: dtypes.dtype) -> str:
     """PyTorch's spoken name of a dtype: Float, Long, ..."""
-    return {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long", "int32": "Int",
-            "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex64": "ComplexFloat",
-            "complex128": "ComplexDouble"}.get(dtype.name, dtype.name.replace("uint", "UInt"))
+    return {
+        "float32": "Float",
+        "float64": "Double",
+        "float16": "Half",
+        "bfloat16": "BFloat16",
+        "int64": "Long",
+        "int32": "Int",
+        "int16": "Short",
+        "int8": "Char",
+        "uint8": "Byte",
+        "bool": "Bool",
+        "complex64": "ComplexFloat",
+        "complex128": "ComplexDouble",
+    }.get(dtype.name, dtype.name.replace("uint", "UInt"))
 
 
 def need_floating(kernel: str, input: Spec, complex: bool = False) -> None:
-    """Raises PyTorch's error, which names its kernel, unless `input` holds floats (or complex numbers, where allowed)."""
+    """Raises PyTorch's error, which names its kernel, unless `input` holds floats (or complex numbers, where
+    allowed)."""
     if input.dtype.category != dtypes.FLOATING and not (complex and input.is_complex):
-        raise NotImplementedError(f'"{kernel}" not implemented for \'{title(input.dtype)}\'')
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{title(input.dtype)}'")
 
 
 def floating(kernel: str, complex: bool = False) -> Callable[[Spec], Spec]:
     """A rule: as the operand, which has to hold floats; `kernel` is what PyTorch's error calls the operation."""
+
     def rule(input: Spec) -> Spec:
         need_floating(kernel, input, complex)
         return input.like()
+
     return rule

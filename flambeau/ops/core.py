@@ -1,4 +1,5 @@
 """What the engine itself records: casts, results picked out of several, leaves, values made from nothing."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -36,7 +37,14 @@ def _leaf(xp, input: T):
     return input
 
 
-@op(lambda input: input.like(), api="torch method", upcast=False, view=True, put=lambda input, value: value, detaches=True)
+@op(
+    lambda input: input.like(),
+    api="torch method",
+    upcast=False,
+    view=True,
+    put=lambda input, value: value,
+    detaches=True,
+)
 def detach(xp, input: T):
     """`input`, off the tape: shares memory, needs no gradient."""
     return input
@@ -79,7 +87,12 @@ def filled(input, size, fill_value, dtype=None):
     return _filled_like(input, tuple(size), fill_value, dtype)
 
 
-@op(lambda input, start, end, step, dtype: input.like((max(0, -(-(end - start) // step)),), dtype), api="", upcast=False, detaches=True)
+@op(
+    lambda input, start, end, step, dtype: input.like((max(0, -(-(end - start) // step)),), dtype),
+    api="",
+    upcast=False,
+    detaches=True,
+)
 def _counted_like(xp, input: T, start, end, step, dtype):
     """The integers from `start` to below `end`, in the company of `input`."""
     return xp.arange(start, end, step, dtype=dtype.numpy)
@@ -92,12 +105,18 @@ def counted(input, end, start=0, step=1, dtype=dtypes.int64):
 
 @op(lambda result, inputs, function, index: result.like(), api="", upcast=False, grad=dict(inputs=lambda g: None))
 def _custom(xp, result: T, inputs: Ts, function, index):
-    """The result of a function whose gradient the user wrote (`autograd.Function`); `inputs` only tie it to the tape."""
+    """The result of a function whose gradient the user wrote (`autograd.Function`); `inputs` only tie it to the
+    tape."""
     return result
 
 
-@op(lambda value, inputs, name: value.like(), api="", upcast=False, shown=lambda kind: kind.env["name"], grad=dict(
-    inputs=lambda g, inputs: [filled(g, i.shape, 0, i.dtype) for i in inputs]))
+@op(
+    lambda value, inputs, name: value.like(),
+    api="",
+    upcast=False,
+    shown=lambda kind: kind.env["name"],
+    grad=dict(inputs=lambda g, inputs: [filled(g, i.shape, 0, i.dtype) for i in inputs]),
+)
 def _drawn(xp, value: T, inputs: Ts, name):
     """Random numbers whose distribution depends on `inputs`: on their tape, with gradient zero."""
     return value

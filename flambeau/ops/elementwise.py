@@ -1,4 +1,5 @@
 """Arithmetic, powers and rounding: one number out for each number in. Exponentials have a file of their own."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -10,8 +11,10 @@ from ._op import S, T, composite, op, registry
 from ._rules import broadcast, same
 
 ARITHMETIC = "torch method inplace out"
-_NO_MINUS = ("a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` "
-             "operator instead.")
+_NO_MINUS = (
+    "a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` "
+    "operator instead."
+)
 
 
 def conj(x):
@@ -43,8 +46,15 @@ def _added(input: Spec, other: Spec, alpha: Any) -> Spec:
     return broadcast(input, other)
 
 
-@op(_added, promote="input other", number_first=True, api=ARITHMETIC, inline="{input} + {other}", ufunc="add",
-    grad=dict(input=lambda g: g, other=lambda g, alpha: g if alpha == 1 else g * conj(alpha)))
+@op(
+    _added,
+    promote="input other",
+    number_first=True,
+    api=ARITHMETIC,
+    inline="{input} + {other}",
+    ufunc="add",
+    grad=dict(input=lambda g: g, other=lambda g, alpha: g if alpha == 1 else g * conj(alpha)),
+)
 def add(xp, input: T, other: T, *, alpha=1):
     """`input + alpha * other`, broadcast to a common shape."""
     return input + (other if type(alpha) is int and alpha == 1 else _multiple(xp, alpha, other, input))
@@ -52,36 +62,65 @@ def add(xp, input: T, other: T, *, alpha=1):
 
 def _subtracted(input: Spec, other: Spec, alpha: Any, given: tuple) -> Spec:
     if given[0].dtype is dtypes.bool_ and given[1].dtype is dtypes.bool_:
-        raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
-                           "`logical_xor()` operator instead.")
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+            "`logical_xor()` operator instead."
+        )
     if given[0].dtype is dtypes.bool_ or given[1].dtype is dtypes.bool_:
         raise RuntimeError("Subtraction, the `-` operator, with " + _NO_MINUS)
     return _added(input, other, alpha)
 
 
-@op(_subtracted, promote="input other", number_first=True, api=ARITHMETIC, alias="subtract", inline="{input} - {other}", ufunc="subtract",
-    grad=dict(input=lambda g: g, other=lambda g, alpha: -g if alpha == 1 else g * conj(-alpha)))
+@op(
+    _subtracted,
+    promote="input other",
+    number_first=True,
+    api=ARITHMETIC,
+    alias="subtract",
+    inline="{input} - {other}",
+    ufunc="subtract",
+    grad=dict(input=lambda g: g, other=lambda g, alpha: -g if alpha == 1 else g * conj(-alpha)),
+)
 def sub(xp, input: T, other: T, *, alpha=1):
     """`input - alpha * other`, broadcast to a common shape."""
     return input - (other if type(alpha) is int and alpha == 1 else _multiple(xp, alpha, other, input))
 
 
-@op(_subtracted, promote="input other", api="torch", shown="Rsub1",
-    grad=dict(other=lambda g: g, input=lambda g, alpha: g * conj(-alpha)))
+@op(
+    _subtracted,
+    promote="input other",
+    api="torch",
+    shown="Rsub1",
+    grad=dict(other=lambda g: g, input=lambda g, alpha: g * conj(-alpha)),
+)
 def rsub(xp, input: T, other: T, *, alpha=1):
     """`other - alpha * input`, broadcast to a common shape."""
     return other - (input if type(alpha) is int and alpha == 1 else _multiple(xp, alpha, input, other))
 
 
-@op(broadcast, promote=True, number_first=True, api=ARITHMETIC, alias="multiply", inline="{input} * {other}", ufunc="multiply",
-    grad=dict(input=lambda g, other: g * conj(other), other=lambda g, input: g * conj(input)))
+@op(
+    broadcast,
+    promote=True,
+    number_first=True,
+    api=ARITHMETIC,
+    alias="multiply",
+    inline="{input} * {other}",
+    ufunc="multiply",
+    grad=dict(input=lambda g, other: g * conj(other), other=lambda g, input: g * conj(input)),
+)
 def mul(xp, input: T, other: T):
     """`input * other`, broadcast to a common shape."""
     return input * other
 
 
-@op(refusing("b", "Negation, the `-` operator, on " + _NO_MINUS, same, RuntimeError), promote=True, api=ARITHMETIC, ufunc="negative",
-    alias="negative", grad=lambda g: -g)
+@op(
+    refusing("b", "Negation, the `-` operator, on " + _NO_MINUS, same, RuntimeError),
+    promote=True,
+    api=ARITHMETIC,
+    ufunc="negative",
+    alias="negative",
+    grad=lambda g: -g,
+)
 def neg(xp, input: T):
     """`-input`."""
     return -input
@@ -96,6 +135,7 @@ def positive(input):
 
 
 # ---- division
+
 
 def _check_divisor(xp: Any, result_kind: str, other: Any) -> None:
     """Integers have no infinity to stand for a quotient by zero."""
@@ -125,17 +165,28 @@ def _truncated(xp: Any, input: Any, other: Any) -> Any:
 def _divided(input: Spec, other: Spec, rounding_mode: Any) -> Spec:
     if rounding_mode is not None:
         if rounding_mode not in ("trunc", "floor"):
-            raise RuntimeError("div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
-                               f"'{rounding_mode}'")
+            raise RuntimeError(
+                f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+            )
         if input.dtype.category in (dtypes.BOOL, dtypes.COMPLEX):
             return refusing("bc", f"div_{rounding_mode}_cpu", broadcast)(input, other)
     return broadcast(input, other)
 
 
-@op(_divided, promote=True, to_float=lambda rounding_mode: rounding_mode is None, number_first=True, api=ARITHMETIC,
-    alias="divide true_divide", inline="{input} / {other}", ufunc="divide", grad=dict(
-    input=lambda g, other, rounding_mode: g / conj(other) if rounding_mode is None else g * 0,
-    other=lambda g, out, other, rounding_mode: -g * conj(out / other) if rounding_mode is None else g * 0))
+@op(
+    _divided,
+    promote=True,
+    to_float=lambda rounding_mode: rounding_mode is None,
+    number_first=True,
+    api=ARITHMETIC,
+    alias="divide true_divide",
+    inline="{input} / {other}",
+    ufunc="divide",
+    grad=dict(
+        input=lambda g, other, rounding_mode: g / conj(other) if rounding_mode is None else g * 0,
+        other=lambda g, out, other, rounding_mode: -g * conj(out / other) if rounding_mode is None else g * 0,
+    ),
+)
 def div(xp, input: T, other: T, *, rounding_mode=None):
     """`input / other`; `rounding_mode` "trunc" rounds toward zero, "floor" down, both keeping integers integers."""
     if rounding_mode is None:
@@ -143,23 +194,40 @@ def div(xp, input: T, other: T, *, rounding_mode=None):
     return _floored(xp, input, other) if rounding_mode == "floor" else _truncated(xp, input, other)
 
 
-@op(refusing("bc", "div_floor_cpu", broadcast), promote=True, number_first=True, checks=True, api=ARITHMETIC,
-    grad=dict(input=flat, other=lambda g, other_spec: g * 0))
+@op(
+    refusing("bc", "div_floor_cpu", broadcast),
+    promote=True,
+    number_first=True,
+    checks=True,
+    api=ARITHMETIC,
+    grad=dict(input=flat, other=lambda g, other_spec: g * 0),
+)
 def floor_divide(xp, input: T, other: T):
     """The quotient rounded down."""
     return _floored(xp, input, other)
 
 
-@op(refusing("bc", "remainder_cpu", broadcast), promote=True, number_first=True, checks=True, api=ARITHMETIC,
-    grad=dict(input=lambda g: g, other=lambda g, input, other: -g * div(input, other, rounding_mode="floor")))
+@op(
+    refusing("bc", "remainder_cpu", broadcast),
+    promote=True,
+    number_first=True,
+    checks=True,
+    api=ARITHMETIC,
+    grad=dict(input=lambda g: g, other=lambda g, input, other: -g * div(input, other, rounding_mode="floor")),
+)
 def remainder(xp, input: T, other: T):
     """What division rounded down leaves: has the sign of `other`."""
     _check_divisor(xp, _number_kind(input, other), other)
     return xp.remainder(input, other)
 
 
-@op(refusing("bc", "fmod_cpu", broadcast), promote=True, checks=True, api=ARITHMETIC,
-    grad=dict(input=lambda g: g, other=lambda g, input, other: -g * div(input, other, rounding_mode="trunc")))
+@op(
+    refusing("bc", "fmod_cpu", broadcast),
+    promote=True,
+    checks=True,
+    api=ARITHMETIC,
+    grad=dict(input=lambda g: g, other=lambda g, input, other: -g * div(input, other, rounding_mode="trunc")),
+)
 def fmod(xp, input: T, other: T):
     """What division rounded toward zero leaves: has the sign of `input`."""
     _check_divisor(xp, _number_kind(input, other), other)
@@ -174,8 +242,13 @@ def reciprocal(xp, input: T):
 
 # ---- sign and size
 
-@op(refusing("b", "abs_cpu", lambda input: input.like(dtype=input.dtype.to_real())), api=ARITHMETIC, alias="absolute",
-    grad=lambda g, input: g * (input.sgn() if input.spec.is_complex else input.sign()))
+
+@op(
+    refusing("b", "abs_cpu", lambda input: input.like(dtype=input.dtype.to_real())),
+    api=ARITHMETIC,
+    alias="absolute",
+    grad=lambda g, input: g * (input.sgn() if input.spec.is_complex else input.sign()),
+)
 def abs(xp, input: T):
     """The absolute value; of complex numbers the modulus."""
     return xp.abs(input)
@@ -214,8 +287,10 @@ def sgn(xp, input: T):
     return xp.where(size == 0, xp.zeros_like(input), input / xp.where(size == 0, xp.ones_like(size), size))
 
 
-@op(refusing("c", "signbit is not implemented for complex tensors.", lambda input: input.like(dtype=dtypes.bool_)),
-    api="torch method out")
+@op(
+    refusing("c", "signbit is not implemented for complex tensors.", lambda input: input.like(dtype=dtypes.bool_)),
+    api="torch method out",
+)
 def signbit(xp, input: T):
     """Whether the sign is minus, that of -0.0 included."""
     return xp.signbit(input) if input.dtype.kind not in "biu" else input < input.dtype.type(0)
@@ -223,26 +298,34 @@ def signbit(xp, input: T):
 
 # ---- powers and roots
 
+
 def _powered(input: Spec, exponent: Spec) -> Spec:
     if input.dtype is dtypes.bool_ and not exponent.weak:
-        raise NotImplementedError('"pow" not implemented for \'Bool\'')
+        raise NotImplementedError("\"pow\" not implemented for 'Bool'")
     return broadcast(input, exponent)
 
 
 def _exponent_grad(g, input, exponent, out):
     rise = out * log.record(input)
-    if not rise.spec.is_complex:                # 0 ** exponent stays 0 as the exponent grows
+    if not rise.spec.is_complex:  # 0 ** exponent stays 0 as the exponent grows
         at_zero = registry["logical_and"].record(registry["eq"].record(input, 0), registry["ge"].record(exponent, 0))
         rise = registry["_where"].record(at_zero, 0, rise)
     return g * conj(rise)
 
 
-@op(_powered, promote=True, number_first=True, api=ARITHMETIC,
-    inline=lambda kind: "{input} ** {exponent}" if kind.spec.weak else None, grad=dict(
-    input=lambda g, input, exponent: _pow_backward.record(g, input, exponent), exponent=_exponent_grad),
+@op(
+    _powered,
+    promote=True,
+    number_first=True,
+    api=ARITHMETIC,
+    inline=lambda kind: "{input} ** {exponent}" if kind.spec.weak else None,
+    grad=dict(input=lambda g, input, exponent: _pow_backward.record(g, input, exponent), exponent=_exponent_grad),
     cases=[(S(2, 3), 2), (S(2, 3), S(3)), (2.5, S(4)), (S(2, 3), -1.5), (S(3, dtype="int64"), 3)],
-    wrong=[((S(2, dtype="int64"), -1), RuntimeError, "Integers to negative integer powers are not allowed."),
-           ((S(2, dtype="bool"), S(2, dtype="bool")), NotImplementedError, "not implemented for 'Bool'")])
+    wrong=[
+        ((S(2, dtype="int64"), -1), RuntimeError, "Integers to negative integer powers are not allowed."),
+        ((S(2, dtype="bool"), S(2, dtype="bool")), NotImplementedError, "not implemented for 'Bool'"),
+    ],
+)
 def pow(xp, input: T, exponent: T):
     """`input ** exponent`, broadcast to a common shape."""
     if type(exponent) in (int, float) and hasattr(input, "dtype"):
@@ -259,7 +342,7 @@ def pow(xp, input: T, exponent: T):
                 return 1 / xp.sqrt(input)
             if exponent == -1:
                 return 1 / input
-            return 1 / (input * input) if exponent == -2 else input ** exponent
+            return 1 / (input * input) if exponent == -2 else input**exponent
         if exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
     if _number_kind(exponent, input) == "i" and hasattr(exponent, "dtype"):
@@ -285,10 +368,17 @@ def _pow_backward_exponent(g, grad, input, exponent):
     return conj(g) * grad * conj(rise)
 
 
-@op(lambda grad, input, exponent: broadcast(broadcast(input, exponent), grad), promote=True, api="", grad=dict(
-    grad=lambda g, input, exponent: _pow_backward.record(g, conj(input), conj(exponent)),
-    input=_pow_backward_input, exponent=_pow_backward_exponent),
-    cases=[(S(2, 3), S(2, 3), 2), (S(2, 3), S(2, 3), S(3))])
+@op(
+    lambda grad, input, exponent: broadcast(broadcast(input, exponent), grad),
+    promote=True,
+    api="",
+    grad=dict(
+        grad=lambda g, input, exponent: _pow_backward.record(g, conj(input), conj(exponent)),
+        input=_pow_backward_input,
+        exponent=_pow_backward_exponent,
+    ),
+    cases=[(S(2, 3), S(2, 3), 2), (S(2, 3), S(2, 3), S(3))],
+)
 def _pow_backward(xp, grad: T, input: T, exponent: T):
     """The gradient of a power: `grad * conj(exponent * input ** (exponent - 1))`, 0 for an exponent of 0."""
     if type(exponent) in (int, float) and hasattr(input, "dtype") and input.dtype.kind != "c":
@@ -334,6 +424,7 @@ def rsqrt(xp, input: T):
 
 # exp and log stand here because powers and every other family are written in them
 
+
 @op(same, promote=True, to_float=True, api=ARITHMETIC, ufunc="exp", grad=lambda g, out: g * conj(out))
 def exp(xp, input: T):
     """e to the power of each element."""
@@ -347,6 +438,7 @@ def log(xp, input: T):
 
 
 # ---- rounding
+
 
 def _rounding(name: str) -> Any:
     return refusing("b", f"{name}_vml_cpu", refusing("c", f"{name} is not supported for complex inputs", same))
