@@ -281,13 +281,25 @@ class _Layer(Module):
             setattr(self, f"dropout{i}", Dropout(dropout))
         self.activation = _get_activation_fn(activation) if isinstance(activation, str) else activation
 
+    def __getstate__(self) -> dict:
+        chosen = next((n for n in ("relu", "gelu") if self.activation is getattr(F, n)), self.activation)
+        return {**self.__dict__, "activation": chosen}  # functions of nn.functional go by their names
+
     def __setstate__(self, state: dict) -> None:
-        super().__setstate__({"activation": F.relu, **state})  # type: ignore[attr-defined]
+        chosen = state.get("activation", "relu")
+        super().__setstate__({**state, "activation": _get_activation_fn(chosen) if isinstance(chosen, str) else chosen})
+
+    def _dropped(self, dropout: Module, x: Tensor) -> Tensor:
+        """Dropout of what attention gave: drawn in the order (L, N, E), in which PyTorch has it in memory."""
+        if self.self_attn.batch_first and x.dim() == 3 and dropout.training:
+            return dropout(x.transpose(0, 1)).transpose(0, 1)
+        return dropout(x)
 
     def _sa_block(
         self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
     ) -> Tensor:
-        return self.dropout1(
+        return self._dropped(
+            self.dropout1,
             self.self_attn(
                 x,
                 x,
@@ -296,7 +308,7 @@ class _Layer(Module):
                 key_padding_mask=key_padding_mask,
                 need_weights=False,
                 is_causal=is_causal,
-            )[0]
+            )[0],
         )
 
     def _ff_block(self, x: Tensor) -> Tensor:
@@ -390,7 +402,8 @@ class TransformerDecoderLayer(_Layer):
         key_padding_mask: Tensor | None,
         is_causal: bool = False,
     ) -> Tensor:
-        return self.dropout2(
+        return self._dropped(
+            self.dropout2,
             self.multihead_attn(
                 x,
                 mem,
@@ -399,5 +412,5 @@ class TransformerDecoderLayer(_Layer):
                 key_padding_mask=key_padding_mask,
                 need_weights=False,
                 is_causal=is_causal,
-            )[0]
+            )[0],
         )

@@ -102,7 +102,7 @@ class _Orthogonal(Module):
             a, tau = _torch("geqrf")(Q)
             diagonal = a.diagonal(dim1=-2, dim2=-1)
             signs = diagonal.sign() * (1 - 2 * (tau == 0).to(a.dtype))
-            a = a - (diagonal - signs).diag_embed() if rows == columns else a - _tall(diagonal - signs, rows)
+            a = a - _tall(diagonal, rows) + _tall(signs, rows)  # in this order the diagonal is exactly the signs
             return a.mT if wide else a
         if rows == columns:
             Q = Q.clone() if _is_orthogonal(Q) else _made_orthogonal(Q)
@@ -117,6 +117,8 @@ class _Orthogonal(Module):
 def _tall(diagonal: Any, rows: int) -> Any:
     """A matrix with the given diagonal, and zeros below to have `rows` rows."""
     square = diagonal.diag_embed()
+    if square.shape[-1] == rows:
+        return square
     zeros = square.new_zeros((*square.shape[:-2], rows - square.shape[-1], square.shape[-1]))
     return _torch("cat")([square, zeros], -2)
 
