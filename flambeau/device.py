@@ -38,24 +38,25 @@ class device:
     """
 
     __slots__ = ("type", "index")
-    type: str
-    index: int | None
 
     def __init__(self, type: str | int | device, index: int | None = None) -> None:
         if isinstance(type, device):
-            type, index = type.type, type.index
+            kind, index = type.type, type.index
         elif isinstance(type, int):
-            type, index = "cuda", type
+            kind, index = "cuda", type
         elif not isinstance(type, str):
             raise TypeError(f"device(): argument 'type' (position 1) must be str, not {type.__class__.__name__}")
         elif index is None:
             found = re.fullmatch(r"([a-z_]+)(?::(0|[1-9]\d*))?", type)
             if not found:
                 raise RuntimeError(f"Invalid device string: '{type}'")
-            type, index = found[1], int(found[2]) if found[2] else None
-        if type not in TYPES:
-            raise RuntimeError(f"Expected one of {', '.join(TYPES)} device type at start of device string: {type}")
-        self.type, self.index = type, index
+            kind, index = found[1], int(found[2]) if found[2] else None
+        else:
+            kind = type
+        if kind not in TYPES:
+            raise RuntimeError(f"Expected one of {', '.join(TYPES)} device type at start of device string: {kind}")
+        self.type: str = kind
+        self.index: int | None = index
 
     def __repr__(self) -> str:
         return f"device(type='{self.type}'" + (f", index={self.index})" if self.index is not None else ")")

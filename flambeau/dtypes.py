@@ -160,7 +160,8 @@ def result_type(operands: list) -> dtype:
     for s in operands:
         level = 2 if s.weak else 1 if s.ndim == 0 else 0
         found = of_category(s.dtype.category) if s.weak else s.dtype
-        levels[level] = found if levels[level] is None else promote(levels[level], found)
+        held = levels[level]
+        levels[level] = found if held is None else promote(held, found)
     result = _combine(levels[0], _combine(levels[1], levels[2]))
     assert result is not None
     return result

@@ -8,13 +8,19 @@ from typing import Any
 import numpy as np
 
 from . import binding
-from .ops import OPERATORS, REVERSED, registry
+from .ops import OPERATORS, REVERSED, Op, registry
 from .tensor import Tensor, from_array
+
+
+def function_of(name: str) -> Callable[..., Any]:
+    """What the registry's operation `name` is over tensors."""
+    operation = registry[name]
+    return operation.public if isinstance(operation, Op) and operation.public is not None else operation
 
 
 def _operator(name: str) -> Callable:
     """An operator method; operands it does not know are left to the other side."""
-    function = registry[name].public if hasattr(registry[name], "public") else registry[name]
+    function = function_of(name)
 
     def method(self: Any, other: Any) -> Any:
         try:
@@ -39,7 +45,7 @@ def _reversed(name: str, left: Any, right: Any) -> Any:
     elif not isinstance(left, (bool, int, float, complex, Tensor)):
         return NotImplemented
     op = registry[name]
-    return binding.call(op, op.bind(left, right), strict=False) if hasattr(op, "bind") else op(left, right)
+    return binding.call(op, op.bind(left, right), strict=False) if isinstance(op, Op) else op(left, right)
 
 
 COMMUTING = ("__radd__", "__rmul__", "__rand__", "__ror__", "__rxor__")
@@ -56,7 +62,7 @@ def install_operators() -> None:
     for special, name in OPERATORS.items():
         if name not in registry:
             continue
-        setattr(Tensor, special, registry[name].public if special in unary else _operator(name))
+        setattr(Tensor, special, function_of(name) if special in unary else _operator(name))
         inplace = "__i" + special[2:]
         if (
             special not in unary
@@ -83,7 +89,7 @@ def install_operators() -> None:
 
 
 def _comparison(name: str) -> Callable:
-    function = registry[name].public
+    function = function_of(name)
 
     def method(self: Any, other: Any) -> Any:
         if isinstance(other, (Tensor, bool, int, float, complex, np.generic)):

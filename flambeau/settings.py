@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 _state: dict[str, Any] = {
-    "threads": os.cpu_count() or 1,
+    "threads": int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
     "interop": os.cpu_count() or 1,
     "deterministic": False,
     "warn_only": False,

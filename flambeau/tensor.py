@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import binding, dtypes, printing
+from .arithmetic import Arithmetic
 from .autograd import backward
 from .device import device, resolve
 from .dtypes import dtype
@@ -21,7 +22,7 @@ from .views import is_leaf_node, make_view, owned, rebind, root_of, write
 _new = object.__new__
 
 
-class Tensor:
+class Tensor(Arithmetic):
     """A multi-dimensional array of one dtype whose operations are recorded, differentiated and run when a value is
     needed.
 
@@ -235,7 +236,7 @@ class Tensor:
             return self.item().__format__(how)
         return object.__format__(self, how)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self) -> str:
         return self._shown("tensor(")
 
     def _shown(self, prefix: str) -> str:

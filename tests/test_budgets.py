@@ -13,7 +13,7 @@ ROOT = pathlib.Path(flambeau.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 # Lower layers first; a file may import what is below it or beside it.
 LAYERS = [
-    ["dtypes", "device", "size"],
+    ["dtypes", "device", "size", "arithmetic"],
     ["graph"],
     ["ops"],
     ["backends"],

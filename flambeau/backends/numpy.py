@@ -63,8 +63,9 @@ def _windows(x: np.ndarray, size: Sequence[int], stride: Sequence[int], dilation
     k = len(size)
     reach = [d * (n - 1) + 1 for n, d in zip(size, dilation, strict=True)]
     seen = np.lib.stride_tricks.sliding_window_view(x, reach, tuple(range(x.ndim - k, x.ndim)))
-    steps = (*(slice(None, None, s) for s in stride), *(slice(None, None, d) for d in dilation))
-    return seen[(..., *steps)]
+    steps: Any = (*(slice(None, None, s) for s in stride), *(slice(None, None, d) for d in dilation))
+    key: Any = (..., *steps)
+    return seen[key]
 
 
 _OURS = ("bool", "int", "float", "long", "ulong")

@@ -367,7 +367,7 @@ class Module(State):
                 module._apply(fn)
         for p in self._parameters.values():
             if is_lazy(p):
-                p.convert(fn)
+                p.convert(fn)  # type: ignore[union-attr]
             elif p is not None:
                 p.data = fn(p.data)
                 if p.grad is not None:

@@ -36,7 +36,7 @@ class Parameter(Tensor):
         p._node = owned(p, plain) if requires_grad else plain
         return p
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self) -> str:
         return "Parameter containing:\n" + self._shown("tensor(")
 
     def __deepcopy__(self, memo: dict) -> Any:
@@ -95,7 +95,7 @@ class _Uninitialized(Tensor):
     def shape(self) -> Any:
         raise RuntimeError(_UNKNOWN)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
 

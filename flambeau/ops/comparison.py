@@ -254,6 +254,9 @@ def _chosen(condition: Spec, on_true: Spec, on_false: Spec) -> Spec:
     cases=[(S(2, 3, dtype="bool"), S(2, 3), S(3)), (S(2, 3, dtype="bool"), S(2, 3), 1.5)])
 def _where(xp, condition: T, on_true: T, on_false: T):
     """`on_true` where `condition` holds, else `on_false`."""
+    if _is_number(on_true) and _is_number(on_false):
+        level = max(dtypes.of_scalar(type(on_true)).category, dtypes.of_scalar(type(on_false)).category)
+        return xp.where(condition, on_true, on_false).astype(dtypes.of_category(level).numpy)
     return xp.where(condition, on_true, on_false)
 
 

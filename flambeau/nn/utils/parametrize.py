@@ -98,7 +98,7 @@ class ParametrizationList(ModuleList):
                         f"original.{part}: {getattr(original, part)}\n"
                         f"right_inverse(original).{part}: {getattr(new, part)}"
                     )
-            _set(original, new)
+            _set(original, new)  # type: ignore[arg-type]
             _keep(self, "original", original)
         else:
             for i, each in enumerate(new):

@@ -120,7 +120,7 @@ class PruningContainer(BasePruningMethod):
                 f"Can only add pruning methods acting on the parameter named '{self._tensor_name}' to PruningContainer "
                 f"{self}. Found '{method._tensor_name}'"
             )
-        self._pruning_methods += (method,)
+        self._pruning_methods += (method,)  # type: ignore[operator]
 
     def __len__(self) -> int:
         return len(self._pruning_methods)
@@ -179,7 +179,7 @@ class _Amount(BasePruningMethod):
     def count(self, size: int) -> int:
         """How many of `size` to prune."""
         found = self.amount if isinstance(self.amount, numbers.Integral) else round(self.amount * size)
-        if found > size:
+        if found > size:  # type: ignore[operator]
             raise ValueError(f"amount={found} should be smaller than the number of parameters to prune={size}")
         return int(found)
 
