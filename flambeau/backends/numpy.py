@@ -85,6 +85,10 @@ def namespace() -> types.ModuleType:
 
 xp = namespace()
 
+# The C library hands the memory of large arrays back to the system and gets it anew, page by page, which costs more
+# than the arithmetic on it. It keeps what is smaller than the largest block that was freed so far, up to 32 MiB.
+np.empty(31 << 20, np.uint8)
+
 
 def kernel(node: Node) -> Callable[..., Any]:
     """The function that computes a node from `xp` and the values of its arguments."""
