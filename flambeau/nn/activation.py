@@ -9,6 +9,7 @@ from ..creation import full
 from ..tensor import Tensor
 from . import functional as F
 from ._layer import layer
+from .attention import MultiheadAttention as MultiheadAttention
 from .module import Module
 from .parameter import Parameter
 
