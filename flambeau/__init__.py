@@ -6,8 +6,10 @@ __version__ = "0.1.0"
 from . import binding as _binding
 from . import dtypes as _dtypes
 from . import indexing as _indexing
+from . import further as _further
 from . import methods as _methods
 from . import namespaces as _namespaces
+from . import out_of_scope as _out_of_scope
 from .autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .creation import (
     as_tensor,
@@ -124,6 +126,8 @@ from .signal._periodic import (
     kaiser_window,
 )
 
+_further.install(globals())
+_out_of_scope.install(_namespaces.SPACES, Tensor)
 _namespaces.fill_all()
 _namespaces.complete_autograd()
 

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import types
 from collections import defaultdict
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 SPACES: dict[str, dict[str, Any]] = defaultdict(dict)        # public path -> names, filled from the registry
@@ -24,6 +25,7 @@ def fill(path: str, names: dict[str, Any]) -> None:
             else:
                 module = sys.modules[full] = types.ModuleType(full)
                 module.__path__ = []  # type: ignore[attr-defined]
+                module.__spec__ = ModuleSpec(full, None, is_package=True)     # `import torch.special` asks for it
         setattr(parent, part, module)
         parent = module
     for name, value in names.items():

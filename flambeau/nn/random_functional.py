@@ -193,7 +193,8 @@ def _rrelu_(
     input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None
 ) -> Tensor:
     """As nn.functional.rrelu, written to `input`."""
-    return input.copy_(_rrelu(input, lower, upper, training, generator))
+    before = input.clone() if input.requires_grad else input        # its gradient reads what was there
+    return input.copy_(_rrelu(before, lower, upper, training, generator))
 
 
 def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:

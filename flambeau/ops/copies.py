@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import core, joining, rearrange, shape
+from . import complex, core, joining, rearrange, shape
 from ._op import Composite, S, composite, registry
 
 VIEWS = {
+    complex: ("view_as_complex", "view_as_real"),
     core: ("detach",),
     joining: ("select", "split", "split_with_sizes", "unbind"),
     rearrange: ("as_strided", "diagonal", "unfold"),
@@ -35,3 +36,9 @@ for _name in [name for names in VIEWS.values() for name in names]:
 def alias_copy(input):
     """The elements of `input`, as a tensor of its own."""
     return input.clone()
+
+
+@composite("torch", cases=[(S(4, 3), 0, 1, 4, 2)])
+def slice_copy(input, dim=0, start=None, end=None, step=1):
+    """The elements `start`, `start + step` ... before `end` along `dim`, as a tensor of its own."""
+    return input[(slice(None),) * (dim % input.ndim) + (slice(start, end, step),)].clone()

@@ -22,7 +22,7 @@ def _hashed(input: Spec, dim, keepdim, mode) -> Spec:
     cases=[(S(2, 3),), (S(2, 3), 1, {"keepdim": True}), (S(3, dtype="int64", low=-5, high=5),)],
     wrong=[((S(0),), RuntimeError, "to be specified"), ((S(2, dtype="complex64"),), NotImplementedError, "xor_sum_cpu")])
 def hash_tensor(xp, input: T, dim=(), *, keepdim=False, mode=0):
-    """Exclusive or of the elements as 64 bits: floats are widened to doubles, integers by their sign."""
+    """The elements' 64 bits joined by exclusive or: floats are made doubles, integers keep their sign."""
     kind = input.dtype.kind
     wide = input.astype("float64" if kind in "fV" else "uint64" if kind == "u" else "int64")
     return xp.bitwise_xor.reduce(wide.view("uint64"), axis=axes(dim, input.ndim), keepdims=keepdim)
