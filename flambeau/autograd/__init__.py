@@ -10,6 +10,7 @@ from typing import Any
 from .. import binding
 from ..engine import engine, freed_error
 from ..graph import FREED, Node
+from .anomaly import detect_anomaly, is_anomaly_check_nan_enabled, is_anomaly_enabled, set_detect_anomaly, watched
 from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .walk import gradients, is_target, owner, recorded
 
@@ -68,7 +69,12 @@ def pairs(
 ) -> list[tuple[Node, Node]]:
     """The leaves (or `wanted` nodes) under `roots`, each with its gradient."""
     nodes = [r._node for r in roots]
-    if not create and not any(is_target(n) for n in nodes) and not any(n.inputs is FREED for n in nodes):
+    if (
+        not create
+        and not is_anomaly_enabled()
+        and not any(is_target(n) for n in nodes)
+        and not any(n.inputs is FREED for n in nodes)
+    ):
         for seed in seeds:
             if seed is not None:
                 engine.force(seed)
@@ -79,7 +85,16 @@ def pairs(
         raise freed_error()
     from .hooks import arrived, special
 
-    return recorded(nodes, seeds, wanted, retain, create, special(create), arrived(wanted is None))
+    rule = special(create)
+    return recorded(
+        nodes,
+        seeds,
+        wanted,
+        retain,
+        create,
+        watched(rule) if is_anomaly_check_nan_enabled() and is_anomaly_enabled() else rule,
+        arrived(wanted is None),
+    )
 
 
 def backward(
@@ -90,7 +105,13 @@ def backward(
     inputs: Any = None,
 ) -> None:
     """Adds the gradients of `tensors` with respect to the leaves of the graph (or to `inputs`) to their `.grad`."""
-    if grad_tensors is None and inputs is None and not create_graph and isinstance(tensors, binding.Tensor):
+    if (
+        grad_tensors is None
+        and inputs is None
+        and not create_graph
+        and not is_anomaly_enabled()
+        and isinstance(tensors, binding.Tensor)
+    ):
         root = tensors._node
         if root.spec.requires_grad and root.spec.numel == 1 and root.kind.op is not None and root.inputs is not FREED:
             quick = gradients([root], [None], None, bool(retain_graph))

@@ -1,2 +1,3 @@
 """torch.utils."""
-from . import _mode_utils, data
+
+from . import _mode_utils, checkpoint, data
