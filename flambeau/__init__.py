@@ -1,4 +1,5 @@
 """flambeau runs PyTorch programs without PyTorch: `import flambeau as torch`."""
+
 from __future__ import annotations
 
 __version__ = "0.1.0"
@@ -11,6 +12,7 @@ from . import methods as _methods
 from . import namespaces as _namespaces
 from . import out_of_scope as _out_of_scope
 from .autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
+from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .creation import (
     as_tensor,
     asarray,
@@ -42,6 +44,7 @@ from .info import (
     iinfo,
     is_complex,
     is_floating_point,
+    is_inference,
     is_nonzero,
     is_storage,
     is_tensor,
@@ -62,10 +65,14 @@ from .info import (
     strided,
 )
 from .operators import install_operators
-from .printing import set_printoptions
+from .printing import get_printoptions, set_printoptions
 from .ranges import arange, eye, linspace, logspace, tril_indices, triu_indices
 from .ranges import range_ as range
 from .tensor import Size, Tensor
+from .typed import CLASSES as _classes
+from .typed import typename
+
+globals().update(_classes)
 
 for _name, _kind in {**_dtypes.dtype.by_name, **_dtypes.ALIASES}.items():
     globals()[_name] = _kind
@@ -108,14 +115,18 @@ from .random import (
 from .settings import (
     are_deterministic_algorithms_enabled,
     compile,
+    get_default_device,
     get_float32_matmul_precision,
     get_num_interop_threads,
     get_num_threads,
     is_deterministic_algorithms_warn_only_enabled,
+    is_warn_always_enabled,
+    set_default_device,
     set_float32_matmul_precision,
     set_flush_denormal,
     set_num_interop_threads,
     set_num_threads,
+    set_warn_always,
     use_deterministic_algorithms,
 )
 from .signal._periodic import (
@@ -130,8 +141,13 @@ _further.install(globals())
 _out_of_scope.install(_namespaces.SPACES, Tensor)
 _namespaces.fill_all()
 _namespaces.complete_autograd()
+from . import func, version
+from .func import vmap
+
+_namespaces.name_the_nearest()
 
 
 def __getattr__(name: str) -> object:
     from ._names import missing
+
     raise missing("torch", name, globals())

@@ -1,4 +1,5 @@
 """What to say when a program asks for a name that flambeau does not have."""
+
 from __future__ import annotations
 
 import difflib
@@ -48,7 +49,7 @@ def is_class(path: str) -> bool:
 def nearest(name: str, existing: Iterable[str]) -> list[str]:
     """At most three of the public names in `existing` that are spelt most like `name`, best first."""
     folded: dict[str, str] = {}
-    for candidate in sorted(existing):
+    for candidate in sorted(existing, key=lambda text: (text[:1].isupper() != name[:1].isupper(), text)):
         # Lengths too different cannot reach the cutoff; leaving them out halves the search.
         if not candidate.startswith("_") and abs(len(candidate) - len(name)) <= max(3, len(name) // 2):
             folded.setdefault(candidate.lower(), candidate)

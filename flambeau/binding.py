@@ -19,7 +19,7 @@ from .engine import engine
 from .graph import Node, leaf, mode, spec
 from .ops import registry
 from .ops._op import NUMBERS, Composite, Op, caller, heads_of, return_type
-from .views import check_writable, make_view, write
+from .views import check_writable, make_view, title, write
 
 HANDLES: set[type] = set()  # Tensor and Parameter: classes whose operations need no look at the class
 _new = object.__new__
@@ -440,13 +440,30 @@ def in_place(op: Op | Composite) -> Callable:
         check_writable(self)
         source = registry["clone"](self) if reads and mode.grad and self._node.spec.requires_grad else self
         if isinstance(op, Op):
-            node = op.public(source, *args, **kwargs)._node  # type: ignore[misc]
+            try:
+                node = op.public(source, *args, **kwargs)._node  # type: ignore[misc]
+            except NotImplementedError:
+                check_fits(op, self, args)
+                raise
         else:
             node = op.function(source, *args, **kwargs)._node
         return write(self, node, op.name)
 
     method.__name__, method.__doc__ = op.name + "_", op.__doc__
     return method
+
+
+def check_fits(op: Op, t: Any, args: tuple) -> None:
+    """Raises PyTorch's error if the common type of `t` and the operands in `args` cannot be stored in `t`."""
+    if op.promote:
+        specs = [
+            a._node.spec if isinstance(a, Tensor) else spec((), dtypes.of_scalar(type(a)), weak=True)
+            for a in (t, *args)
+            if isinstance(a, Tensor) or type(a) in NUMBERS
+        ]
+        kind = dtypes.result_type(specs)
+        if not dtypes.can_cast(kind, t.dtype):
+            raise RuntimeError(f"result type {title(kind)} can't be cast to the desired output type {title(t.dtype)}")
 
 
 def with_out(composite: Composite) -> Callable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from typing import Any
 
@@ -30,6 +31,8 @@ def _elements(data: Any, exact: bool = False) -> np.ndarray:
         return np.asarray(data)
     if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, dict):
         return _nested([data[i] for i in range(len(data))], exact)
+    if isinstance(data, int) and not -(2**63) <= data < 2**64 or isinstance(data, int) and data >= 2**63 and not exact:
+        raise ValueError("Overflow when unpacking long long")
     if isinstance(data, _NUMBERS):
         return np.asarray(data)
     raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
@@ -39,29 +42,21 @@ def _nested(data: Any, exact: bool) -> np.ndarray:
     """The array of nested sequences, whose lengths must agree; `exact`: not rounded to the default dtype."""
     shape: list[int] = []
     level: Any = data
-    while (
-        isinstance(level, (list, tuple))
-        or isinstance(level, (np.ndarray, Tensor))
-        and level.ndim
-        or _is_sequence(level)
-    ):
+    while isinstance(level, (list, tuple)) or isinstance(level, np.ndarray) and level.ndim or _is_sequence(level):
         shape.append(len(level))
         if not len(level):
             break
         level = level[0]
     flat: list[Any] = []
-    _flatten(data, tuple(shape), 0, flat)
-    kind = _common(flat)
-    if kind == "str":
-        raise TypeError(
-            f"new(): invalid data type '{next(type(v).__name__ for v in flat if isinstance(v, (str, bytes)))}'"
-        )
-    if exact and np.dtype(kind).kind in "fc":
+    kinds: set[Any] = set()
+    _flatten(data, tuple(shape), 0, flat, kinds)
+    kind = _common(flat, kinds)
+    if exact and kind.kind in "fc" and kind.name != "bfloat16":
         kind = np.result_type(kind, np.float64)
     try:
         array = np.array(flat, dtype=kind)
     except OverflowError:
-        raise RuntimeError("Overflow when unpacking long long") from None
+        raise ValueError("Overflow when unpacking long long") from None
     return array.reshape(tuple(shape))
 
 
@@ -73,45 +68,69 @@ def _is_sequence(value: Any) -> bool:
     )
 
 
-def _flatten(data: Any, shape: tuple, depth: int, into: list) -> None:
+def _flatten(data: Any, shape: tuple, depth: int, into: list, kinds: set) -> None:
+    """Puts the numbers within `data` into one list, and the dtypes of those that are not Python's into `kinds`."""
     if depth == len(shape):
         if isinstance(data, (list, tuple)):
-            raise ValueError(f"too many dimensions '{type(data).__name__}'")
-        into.append(data.item() if isinstance(data, (Tensor, np.ndarray)) else data)
+            text = isinstance(into[0], (float, complex)) if into else False
+            raise TypeError(
+                "must be real number, not list"
+                if text
+                else f"'{type(data).__name__}' object cannot be interpreted as an integer"
+            )
+        if isinstance(data, Tensor):
+            if data.numel() != 1 and not data.is_floating_point():
+                raise TypeError("only integer tensors of a single element can be converted to an index")
+            if data.numel() != 1:
+                raise ValueError("only one element tensors can be converted to Python scalars")
+            kinds.add(data.dtype)
+            data = data.item()
+        elif isinstance(data, np.ndarray):
+            data = data[()]
+        into.append(data)
         return
-    if not (isinstance(data, (list, tuple, np.ndarray, Tensor)) or _is_sequence(data)):
+    if isinstance(data, str):
+        raise ValueError("too many dimensions 'str'")
+    if not (isinstance(data, (list, tuple, np.ndarray)) or _is_sequence(data)):
         raise TypeError("not a sequence")
     if len(data) != shape[depth]:
         raise ValueError(f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})")
-    if isinstance(data, np.ndarray) and data.ndim == len(shape) - depth:
-        into += data.reshape(-1).tolist() if data.dtype.kind in "biufc" else list(data.reshape(-1))
+    if isinstance(data, np.ndarray) and data.ndim == len(shape) - depth and data.dtype.kind in "biufc":
+        kinds.add(dtypes.dtype.by_numpy[data.dtype.newbyteorder("=")])
+        into += data.reshape(-1).tolist()
+        return
+    if depth == len(shape) - 1 and isinstance(data, (list, tuple)) and set(map(type, data)) <= _PYTHON:
+        into += data
         return
     for value in data:
-        _flatten(value, shape, depth + 1, into)
+        _flatten(value, shape, depth + 1, into, kinds)
 
 
-def _common(flat: list) -> Any:
-    """The NumPy dtype of Python numbers as PyTorch infers it."""
-    highest = -1
-    for value in flat:
-        if isinstance(value, (bool, np.bool_)):
-            level = 0
-        elif isinstance(value, (int, np.integer)):
-            level = 1
-        elif isinstance(value, (float, np.floating)):
-            level = 2
-        elif isinstance(value, (complex, np.complexfloating)):
-            level = 3
-        elif isinstance(value, (str, bytes)):
-            return "str"
-        elif hasattr(value, "__index__"):
-            level = 1
-        elif hasattr(value, "__float__"):
-            level = 2
+_PYTHON = {bool, int, float, complex}
+
+
+def _common(flat: list, kinds: set) -> np.dtype:
+    """The NumPy dtype that PyTorch infers for numbers, Python's or NumPy's, beside the dtypes in `kinds`."""
+    for kind in set(map(type, flat)):
+        if kind in _PYTHON:
+            kinds.add(dtypes.of_scalar(kind))
+        elif issubclass(kind, np.generic) and np.dtype(kind) in dtypes.dtype.by_numpy:
+            kinds.add(dtypes.dtype.by_numpy[np.dtype(kind)])
+        elif issubclass(kind, str):
+            raise (
+                ValueError("too many dimensions 'str'")
+                if type(flat[0]) is kind
+                else TypeError(f"new(): invalid data type '{kind.__name__}'")
+            )
+        elif issubclass(kind, bytes):
+            raise TypeError(f"new(): invalid data type '{kind.__name__}'")
+        elif hasattr(kind, "__index__"):
+            kinds.add(dtypes.int64)
+        elif hasattr(kind, "__float__"):
+            kinds.add(dtypes.default_dtype())
         else:
-            raise RuntimeError(f"Could not infer dtype of {type(value).__name__}")
-        highest = max(highest, level)
-    return dtypes.of_category(highest).numpy if highest >= 0 else dtypes.default_dtype().numpy
+            raise RuntimeError(f"Could not infer dtype of {kind.__name__}")
+    return functools.reduce(dtypes.promote, kinds).numpy if kinds else dtypes.default_dtype().numpy
 
 
 def _dtype_for(data: Any, array: np.ndarray) -> dtype:
@@ -144,7 +163,9 @@ def tensor(
     """
     where = resolve(device)
     array = _elements(data, exact=dtype is not None)
-    kind = kind_of(dtype) if dtype is not None else _dtype_for(data, array)
+    kind = kind_of(dtype, "tensor(): ") if dtype is not None else _dtype_for(data, array)
+    if type(data) is int and kind.category == dtypes.INTEGER:
+        _fitting(data, kind)
     with np.errstate(all="ignore"):
         value = np.array(array, dtype=kind.numpy, order="C", copy=True)
     if requires_grad and kind.category < dtypes.FLOATING:
@@ -174,6 +195,13 @@ def legacy_tensor(cls: type, *args: Any, dtype: Any = None, device: Any = None) 
             found = args[0].detach()  # type: ignore[attr-defined]
             found = found if cls is Tensor else _as_class(cls, found)
             return found
+        if isinstance(args[0], (str, *_NUMBERS)):
+            what = (
+                f"data must be a sequence (got {type(args[0]).__name__})"
+                if isinstance(args[0], _NUMBERS)
+                else "invalid data type 'str'"
+            )
+            raise TypeError(f"new(): {what}")
         found = tensor(args[0], dtype=kind, device=device)
     else:
         sizes = tuple(args[0]) if args and isinstance(args[0], Size) else args
@@ -195,13 +223,13 @@ def _as_class(cls: type, t: Tensor) -> Any:
     return new
 
 
-def kind_of(given: Any) -> dtype:
+def kind_of(given: Any, where: str = "") -> dtype:
     """The dtype that an argument means: a dtype, or one of Python's number classes."""
     if isinstance(given, dtype):
         return given
     if given in (bool, int, float, complex):
         return {bool: dtypes.bool_, int: dtypes.int64, float: dtypes.float64, complex: dtypes.complex128}[given]
-    raise TypeError(f"argument 'dtype' must be torch.dtype, not {type(given).__name__}")
+    raise TypeError(f"{where}argument 'dtype' must be torch.dtype, not {type(given).__name__}")
 
 
 def finished(
@@ -273,7 +301,8 @@ def _fitting(value: Any, kind: dtype) -> Any:
         value = int(value)
         limits = np.iinfo(kind.numpy)
         if not limits.min <= value <= limits.max and not (limits.min == 0 and -limits.max <= value < 0):
-            raise RuntimeError(f"value cannot be converted to type {kind.name}_t without overflow")
+            suffix = "" if kind.name in ("uint8", "int8") else "_t"
+            raise RuntimeError(f"value cannot be converted to type {kind.name}{suffix} without overflow")
         return value if value >= limits.min else value + limits.max + 1
     return bool(value) if kind.category == dtypes.BOOL else value
 
@@ -301,6 +330,8 @@ def empty(*size: Any, **how: Any) -> Tensor:
 
 def full(size: Any, fill_value: Any, **how: Any) -> Tensor:
     """A tensor of the given shape, each element `fill_value`, whose kind of number decides the dtype."""
+    if isinstance(size, int):
+        raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not int")
     if isinstance(fill_value, (Tensor, np.generic)):
         fill_value = fill_value.item()
     if how.get("dtype") is None and how.get("out") is None:
@@ -317,10 +348,11 @@ def like(
     requires_grad: bool = False,
     memory_format: Any = None,
     pin_memory: bool = False,
+    name: str = "full_like",
 ) -> Tensor:
     """A leaf of the shape of `input`, each element `value`."""
     if not isinstance(input, Tensor):
-        raise TypeError(f"zeros_like(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     return filled(
         tuple(input.shape),
         value,
@@ -333,17 +365,17 @@ def like(
 
 def zeros_like(input: Tensor, **how: Any) -> Tensor:
     """Zeros in the shape, dtype and place of `input`."""
-    return like(input, 0, **how)
+    return like(input, 0, name="zeros_like", **how)
 
 
 def ones_like(input: Tensor, **how: Any) -> Tensor:
     """Ones in the shape, dtype and place of `input`."""
-    return like(input, 1, **how)
+    return like(input, 1, name="ones_like", **how)
 
 
 def empty_like(input: Tensor, **how: Any) -> Tensor:
     """A tensor in the shape, dtype and place of `input`, its elements not set to anything in particular."""
-    return like(input, 0, **how)
+    return like(input, 0, name="empty_like", **how)
 
 
 def full_like(input: Tensor, fill_value: Any, **how: Any) -> Tensor:

@@ -7,24 +7,24 @@ import re
 TYPES = (
     "cpu",
     "cuda",
-    "mps",
-    "xpu",
-    "meta",
-    "xla",
-    "hpu",
-    "mtia",
-    "privateuseone",
     "ipu",
-    "hip",
-    "vulkan",
-    "ve",
-    "fpga",
-    "maia",
-    "lazy",
-    "ideep",
+    "xpu",
     "mkldnn",
     "opengl",
     "opencl",
+    "ideep",
+    "hip",
+    "ve",
+    "fpga",
+    "maia",
+    "xla",
+    "lazy",
+    "vulkan",
+    "mps",
+    "meta",
+    "hpu",
+    "mtia",
+    "privateuseone",
 )
 
 
@@ -43,7 +43,7 @@ class device:
         if isinstance(type, device):
             kind, index = type.type, type.index
         elif isinstance(type, int):
-            kind, index = "cuda", type
+            raise RuntimeError("Cannot access accelerator device when none is available.")
         elif not isinstance(type, str):
             raise TypeError(f"device(): argument 'type' (position 1) must be str, not {type.__class__.__name__}")
         elif index is None:
@@ -69,6 +69,13 @@ class device:
 
     def __hash__(self) -> int:
         return hash((self.type, self.index))
+
+    def __enter__(self) -> device:
+        resolve(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
     def __reduce__(self) -> tuple:
         return device, (self.type, self.index)

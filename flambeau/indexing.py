@@ -466,7 +466,7 @@ def _fitted(value: Tensor, shape: tuple) -> Node:
     node, own = value._node, value._node.spec.shape
     extra = len(own) - len(shape)
     if extra > 0 and all(n == 1 for n in own[:extra]):
-        node, own = registry["_view"].record(node, own[extra:]), own[extra:]
+        node, own = registry["_view"].record(node, own[extra:], "View"), own[extra:]
     if len(own) > len(shape):
         from .autograd.walk import type_name
 
@@ -496,7 +496,7 @@ def _put_at(target: Tensor, indices: list, value: Any) -> None:
     if single is not None and first is not None and first.dtype is dtypes.bool_ and len(indices) == max(first.ndim, 1):
         mask = first._node  # one value under one mask: no shape depends on what is true
         if s.ndim > first.ndim:
-            mask = registry["_view"].record(mask, (*mask.shape, *[1] * (s.ndim - first.ndim)))
+            mask = registry["_view"].record(mask, (*mask.shape, *[1] * (s.ndim - first.ndim)), "View")
         write(target, registry["masked_fill"].record(target._node, mask, _node(single)), "index_put_")
         return
     places = tuple([None if i is None else i._node for i in _positions(target, indices)])
@@ -507,7 +507,7 @@ def _put_at(target: Tensor, indices: list, value: Any) -> None:
         shape = index_shape(s, tuple([None if p is None else p.spec for p in places]))
         extra = len(given.shape) - len(shape)
         if extra > 0 and all(n == 1 for n in given.shape[:extra]):
-            given = registry["_view"].record(given, given.shape[extra:])
+            given = registry["_view"].record(given, given.shape[extra:], "View")
     write(target, registry["_index_put"].record(target._node, places, given, False), "index_put_")
 
 

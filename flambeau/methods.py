@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from . import dtypes
 from .creation import filled, tensor
+from .graph import leaf, spec
 from .ops import registry
-from .tensor import Tensor
-from .views import check_writable, make_view, write
+from .ops.shape import sizes
+from .tensor import Size, Tensor
+from .views import check_writable, make_view, rebind, write
 
 _fill: Any = registry["fill"]
 _full: Any = registry["_full"]
@@ -131,6 +135,50 @@ def zero_(self: Tensor) -> Tensor:
     return fill_(self, 0)
 
 
+def set_(self: Tensor, source: Tensor) -> Tensor:
+    """Makes this tensor share the value of `source`."""
+    self.data = source
+    return self
+
+
+def resize_(self: Tensor, *shape: Any, memory_format: Any = None) -> Tensor:
+    """Changes the shape in place, keeping the elements in order; new ones are zero."""
+    wanted = tuple(int(s) for s in sizes(shape))
+    if self.requires_grad:
+        raise RuntimeError("cannot resize variables that require grad")
+    flat = np.asarray(self._value()).reshape(-1)
+    total = Size(wanted).numel()
+    fresh = np.zeros(total, flat.dtype)
+    fresh[: min(total, flat.size)] = flat[:total]
+    rebind(self, leaf(fresh.reshape(wanted), spec(wanted, self.dtype, self.device)))
+    return self
+
+
+def resize_as_(self: Tensor, other: Tensor, memory_format: Any = None) -> Tensor:
+    """Changes the shape in place to that of `other`."""
+    return resize_(self, *other.shape)
+
+
+def share_memory_(self: Tensor) -> Tensor:
+    """Nothing to do: values are sent between processes by copy."""
+    return self
+
+
+def is_shared(self: Tensor) -> bool:
+    """Whether: never."""
+    return False
+
+
+def pin_memory(self: Tensor, device: Any = None) -> Tensor:
+    """This tensor; without a GPU there is nothing to pin for."""
+    return self
+
+
+def is_pinned(self: Tensor, device: Any = None) -> bool:
+    """Whether: never."""
+    return False
+
+
 def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
     """Makes the main diagonal `fill_value`; with `wrap`, a tall matrix's begins anew every n + 1 rows."""
     if self.ndim < 2:
@@ -199,5 +247,21 @@ def install() -> None:
         setattr(Tensor, name, _new(value))
     for name in ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims"):
         setattr(Tensor, name + "_", _in_place(name))
-    for function in (new_full, new_tensor, new_empty_strided, new, fill_, zero_, fill_diagonal_, as_strided_):
+    for function in (
+        new_full,
+        new_tensor,
+        new_empty_strided,
+        new,
+        fill_,
+        zero_,
+        set_,
+        resize_,
+        resize_as_,
+        share_memory_,
+        is_shared,
+        pin_memory,
+        is_pinned,
+        fill_diagonal_,
+        as_strided_,
+    ):
         setattr(Tensor, function.__name__, function)

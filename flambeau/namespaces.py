@@ -1,4 +1,5 @@
 """Public modules that only hold names of the registry: torch.special, torch.linalg, torch.fft and the like."""
+
 from __future__ import annotations
 
 import importlib
@@ -9,7 +10,7 @@ from collections import defaultdict
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-SPACES: dict[str, dict[str, Any]] = defaultdict(dict)        # public path -> names, filled from the registry
+SPACES: dict[str, dict[str, Any]] = defaultdict(dict)  # public path -> names, filled from the registry
 
 
 def fill(path: str, names: dict[str, Any]) -> None:
@@ -40,9 +41,46 @@ def fill_all() -> None:
             fill(path, names)
 
 
+HELPFUL = (
+    "nn",
+    "nn.functional",
+    "nn.init",
+    "optim",
+    "optim.lr_scheduler",
+    "utils",
+    "utils.data",
+    "autograd",
+    "autograd.functional",
+    "func",
+    "linalg",
+    "fft",
+    "special",
+    "cuda",
+)
+
+
+def name_the_nearest() -> None:
+    """Gives public modules the error that names what exists in place of a name that does not."""
+    for path in HELPFUL:
+        module = sys.modules.get("flambeau." + path)
+        if module is not None and "__getattr__" not in vars(module):
+            module.__getattr__ = _missing_in(path, vars(module))  # type: ignore[method-assign]
+
+
+def _missing_in(path: str, names: dict[str, Any]) -> Any:
+    def lookup(name: str) -> Any:
+        from ._names import missing
+
+        raise missing("torch." + path, name, names)
+
+    return lookup
+
+
 def complete_autograd() -> None:
     """Gives torch.autograd what is built on tensors: functions with gradients of their own, and checks."""
     from . import autograd, functions, gradcheck
+    from .autograd import functional  # noqa: F401
+
     autograd.Function, autograd.function = functions.Function, functions  # type: ignore[attr-defined]
     autograd.gradcheck, autograd.gradgradcheck = gradcheck.gradcheck, gradcheck.gradgradcheck  # type: ignore[attr-defined]
     sys.modules["flambeau.autograd.function"] = functions

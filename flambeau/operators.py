@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import binding
+from . import binding, dtypes
 from .ops import OPERATORS, REVERSED, Op, registry
 from .tensor import Tensor, from_array
 
@@ -26,6 +26,8 @@ def _operator(name: str) -> Callable:
         try:
             return function(self, other)
         except TypeError:
+            if name == "matmul" and not isinstance(other, (Tensor, np.ndarray)):
+                return NotImplemented
             if isinstance(other, (Tensor, int, float, complex, np.generic)):
                 raise
             if isinstance(other, np.ndarray):
@@ -56,6 +58,18 @@ def _divided(self: Tensor, other: Any) -> Any:
     return self.reciprocal() * other  # type: ignore[attr-defined]
 
 
+def _positive(self: Tensor) -> Tensor:
+    if self.dtype.name == "bool":
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return self
+
+
+def _inverted(self: Tensor) -> Any:
+    if self.dtype.category >= dtypes.FLOATING:
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    return registry["bitwise_not"].public(self)  # type: ignore[union-attr]
+
+
 def install_operators() -> None:
     """Gives tensors Python's operators, in-place ones included."""
     unary = {"__neg__", "__invert__", "__abs__"}
@@ -84,7 +98,8 @@ def install_operators() -> None:
     for special, name in (("__eq__", "eq"), ("__ne__", "ne")):
         if name in registry:
             setattr(Tensor, special, _comparison(name))
-    Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
+    Tensor.__pos__ = _positive  # type: ignore[attr-defined]
+    Tensor.__invert__ = _inverted  # type: ignore[attr-defined]
     Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign, assignment]
 
 

@@ -7,13 +7,15 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from .device import CPU, device, resolve
+
 _state: dict[str, Any] = {
     "threads": int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
     "interop": os.cpu_count() or 1,
     "deterministic": False,
     "warn_only": False,
     "precision": "highest",
-    "anomaly": False,
+    "warn_always": False,
 }
 
 
@@ -54,6 +56,26 @@ def are_deterministic_algorithms_enabled() -> bool:
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
     """Whether non-deterministic operations would only warn."""
     return _state["deterministic"] and _state["warn_only"]
+
+
+def set_warn_always(b: bool, /) -> None:
+    """Asks for warnings every time; Python's filters decide that here."""
+    _state["warn_always"] = bool(b)
+
+
+def is_warn_always_enabled() -> bool:
+    """What set_warn_always was given."""
+    return _state["warn_always"]
+
+
+def set_default_device(device: Any) -> None:
+    """Where new tensors go: the processor, there being no other here."""
+    resolve(device)
+
+
+def get_default_device() -> device:
+    """Where new tensors go."""
+    return CPU
 
 
 def set_float32_matmul_precision(precision: str) -> None:

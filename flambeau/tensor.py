@@ -17,7 +17,7 @@ from .graph import Node, Spec, leaf, spec
 from .ops import registry
 from .ops._layout import layout_of
 from .size import Size
-from .views import is_leaf_node, make_view, owned, rebind, root_of, write
+from .views import is_leaf_node, make_view, owned, root_of, write
 
 _new = object.__new__
 
@@ -152,6 +152,14 @@ class Tensor(Arithmetic):
         """Whether the elements can be negative."""
         return self._node.spec.dtype.is_signed
 
+    def get_device(self) -> int:
+        """The number of the GPU the tensor is on; -1 for the processor."""
+        return -1 if self.device.index is None else self.device.index
+
+    def is_inference(self) -> bool:
+        """Whether the tensor was made in inference mode."""
+        return "_inference" in self.__dict__
+
     is_cuda = property(lambda self: self._node.spec.device.type == "cuda")
     is_cpu = property(lambda self: self._node.spec.device.type == "cpu")
     is_sparse = is_quantized = is_nested = is_mkldnn = is_mps = is_meta = is_xpu = property(lambda self: False)
@@ -199,14 +207,30 @@ class Tensor(Arithmetic):
             raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
         return bool(self.item())
 
+    def _number(self, kind: type, name: str) -> Any:
+        if self._node.spec.numel != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        found = self.item()
+        if type(found) is complex and kind is not complex:
+            if found.imag:
+                raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+            found = found.real
+        return kind(found)
+
     def __int__(self) -> int:
-        return int(self.item())
+        return self._number(int, "int64_t")
 
     def __float__(self) -> float:
-        return float(self.item())
+        return self._number(float, "double")
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return self._number(complex, "complex")
+
+    def __reversed__(self) -> Tensor:
+        return self.flip(0) if self.ndim else self  # type: ignore[attr-defined]
+
+    def __delitem__(self, index: Any) -> None:
+        raise TypeError("Tensor does not support deleting items")
 
     def __index__(self) -> int:
         if self._node.spec.dtype.category > dtypes.INTEGER or self._node.spec.numel != 1:
@@ -411,44 +435,13 @@ class Tensor(Arithmetic):
             node = registry["_expand"].record(node, tuple(self.shape))  # type: ignore[union-attr]
         return write(self, node, "copy_")
 
-    def set_(self, source: Tensor) -> Tensor:
-        """Makes this tensor share the value of `source`."""
-        self.data = source
-        return self
-
-    def resize_(self, *shape: Any, memory_format: Any = None) -> Tensor:
-        """Changes the shape in place, keeping the elements in order; new ones are zero."""
-        from .ops.shape import sizes
-
-        wanted = tuple(int(s) for s in sizes(shape))
-        if self.requires_grad:
-            raise RuntimeError("cannot resize variables that require grad")
-        flat = np.asarray(self._value()).reshape(-1)
-        total = Size(wanted).numel()
-        fresh = np.zeros(total, flat.dtype)
-        fresh[: min(total, flat.size)] = flat[:total]
-        rebind(self, leaf(fresh.reshape(wanted), spec(wanted, self.dtype, self.device)))
-        return self
-
-    def resize_as_(self, other: Tensor, memory_format: Any = None) -> Tensor:
-        """Changes the shape in place to that of `other`."""
-        return self.resize_(other.shape)
-
-    def share_memory_(self) -> Tensor:
-        """Nothing to do: values are sent between processes by copy."""
-        return self
-
-    def is_shared(self) -> bool:
-        return False
-
-    def pin_memory(self, device: Any = None) -> Tensor:
-        """This tensor; without a GPU there is nothing to pin for."""
-        return self
-
-    def is_pinned(self, device: Any = None) -> bool:
-        return False
-
     # ---- copies of the handle
+
+    def __copy__(self) -> Tensor:
+        new = self.detach()  # type: ignore[attr-defined]
+        new.__class__ = type(self)
+        new.__dict__.update((name, value) for name, value in self.__dict__.items() if not name.startswith("_"))
+        return new.requires_grad_() if self.requires_grad and self.is_leaf else new
 
     def __deepcopy__(self, memo: dict) -> Tensor:
         if not self.is_leaf:
@@ -511,9 +504,9 @@ class Tensor(Arithmetic):
 
     # ---- names for what functions of the registry do
 
-    T = property(lambda self: self.permute(tuple(reversed(range(self.ndim)))) if self.ndim != 2 else self.t())
+    T = property(lambda self: self.permute(tuple(reversed(range(self.ndim)))))
     mT = property(lambda self: _matrix_transpose(self))
-    H = property(lambda self: self.t().conj())
+    H = property(lambda self: _hermitian(self))
     mH = property(lambda self: self.mT.conj())
     real = property(lambda self: registry["real"](self))
     imag = property(lambda self: registry["imag"](self))
@@ -523,6 +516,13 @@ def _matrix_transpose(t: Tensor) -> Any:
     if t.ndim < 2:
         raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {t.ndim}-D tensor.")
     return registry["transpose"](t, -2, -1)
+
+
+def _hermitian(t: Tensor) -> Any:
+    if t.ndim not in (0, 2):
+        more = ". For batches of matrices, consider using tensor.mH" if t.ndim > 2 else "."
+        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {t.ndim}-D tensor{more}")
+    return t.mT.conj() if t.ndim else t.conj()  # type: ignore[attr-defined]
 
 
 def view_layout(t: Tensor) -> tuple[int, tuple[int, ...]]:

@@ -23,11 +23,11 @@ LAYERS = [
     ["generator", "sampling"],
     ["autograd"],
     ["tensor"],
-    ["operators", "creation", "ranges", "info", "functions", "gradcheck"],
+    ["operators", "creation", "ranges", "info", "functions", "gradcheck", "typed"],
     ["methods", "indexing", "random", "settings", "control", "amp", "cuda", "cpu"],
     ["namespaces"],
     ["nn"],
-    ["optim", "utils"],
+    ["optim", "utils", "func"],
 ]
 LEVEL = {name: i for i, names in enumerate(LAYERS) for name in names}
 

@@ -15,7 +15,9 @@ from ..graph import _BOUND, Const, Kind, Node, Seq, Spec, mode, spec
 
 registry: dict[str, Op | Composite] = {}
 T = Ts = Any  # annotations of parameters: an operand, a sequence of operands
-_NUMBERED = ("Pow1", "Clamp1", "Rsub1", "Mul1")  # `shown=` of the second form of an operation
+# `shown=` of the second and third forms of an operation
+_NUMBERED = ("Pow1", "Pow2", "Clamp1", "Rsub1", "Mul1")
+_NUMBERED += ("Sum1", "Mean1", "Prod1", "Max1", "Min1", "Squeeze1", "Squeeze2")
 NUMBERS = (bool, int, float, complex)
 _LIFTED = frozenset(NUMBERS)
 

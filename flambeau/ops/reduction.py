@@ -1,4 +1,5 @@
 """Many numbers in, fewer out: sums, products, means, extrema, along one, several or all dimensions."""
+
 from __future__ import annotations
 
 import builtins
@@ -57,16 +58,21 @@ def _converted(input, dtype):
     return input.astype(dtype.numpy).astype("float32") if dtype.half else input.astype(dtype.numpy)
 
 
-@op(_summed, api="torch method out", grad=lambda g, input_spec, dim, keepdim: restored(g, input_spec, dim, keepdim),
+@op(
+    _summed,
+    api="torch method out",
+    shown=lambda kind: "Sum" if kind.env["dim"] is None else "Sum1",
+    grad=lambda g, input_spec, dim, keepdim: restored(g, input_spec, dim, keepdim),
     cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3, 4), (0, -1), True), (S(),), (S(2, 3, dtype="bool"),)],
-    wrong=[((S(2), 1), IndexError, "Dimension out of range"), ((S(2, 2), (0, 0)), RuntimeError, "appears multiple")])
+    wrong=[((S(2), 1), IndexError, "Dimension out of range"), ((S(2, 2), (0, 0)), RuntimeError, "appears multiple")],
+)
 def sum(xp, input: T, dim=None, keepdim=False, *, dtype=None):
     """The sum of the elements, along `dim` (an int, several, or all). Integers and bool are summed as int64."""
     wide = "int64" if dtype is None and input.dtype.kind in "iub" else None
     return xp.sum(_converted(input, dtype), axis=over(dim, input.ndim), keepdims=keepdim, dtype=wide)
 
 
-_LARGE, _ROW = 1 << 14, 1 << 10      # from so many elements on a product with ones is quicker; and its length
+_LARGE, _ROW = 1 << 14, 1 << 10  # from so many elements on a product with ones is quicker; and its length
 
 
 def added_up(xp, x, axis, keepdims):
@@ -81,7 +87,7 @@ def added_up(xp, x, axis, keepdims):
     if x.ndim == 2 and axis in (1, -1, (1,), (-1,)) and x.shape[1] <= 4 * _ROW:
         return x.dot(xp.ones(x.shape[1], x.dtype))
     if axis in (0, (0,)) and x.shape[0] >= 64:
-        whole = x.shape[0] - x.shape[0] % 32            # in steps: NumPy adds row after row, and rounds at each
+        whole = x.shape[0] - x.shape[0] % 32  # in steps: NumPy adds row after row, and rounds at each
         parts = xp.add.reduce(x[:whole].reshape(-1, 32, *x.shape[1:]), axis=1)
         return xp.add.reduce(parts, axis=0) + xp.add.reduce(x[whole:], axis=0)
     return xp.add.reduce(x, axis=axis)
@@ -94,22 +100,32 @@ def _sum_numpy(xp, input, dim=None, keepdim=False, *, dtype=None):
             return added_up(xp, input, over(dim, input.ndim), keepdim)
         return xp.add.reduce(input, axis=over(dim, input.ndim), keepdims=keepdim, dtype="int64")
     # a sum of bool must add, not or
-    return xp.add.reduce(_converted(input, dtype), axis=over(dim, input.ndim), keepdims=keepdim,
-                         dtype=dtype.numpy if dtype.category < dtypes.FLOATING else None)
+    return xp.add.reduce(
+        _converted(input, dtype),
+        axis=over(dim, input.ndim),
+        keepdims=keepdim,
+        dtype=dtype.numpy if dtype.category < dtypes.FLOATING else None,
+    )
 
 
 def _averaged(input: Spec, dim, keepdim, dtype) -> Spec:
     if (dtype or input.dtype).category < dtypes.FLOATING:
         which = "Input" if dtype is None else "Optional"
-        raise RuntimeError(f"mean(): could not infer output dtype. {which} dtype must be either a floating point or "
-                           f"complex dtype. Got: {TITLES[(dtype or input.dtype).name]}")
+        raise RuntimeError(
+            f"mean(): could not infer output dtype. {which} dtype must be either a floating point or "
+            f"complex dtype. Got: {TITLES[(dtype or input.dtype).name]}"
+        )
     return reduced(input, dim, keepdim).like(dtype=dtype)
 
 
-@op(_averaged, api="torch method out",
+@op(
+    _averaged,
+    api="torch method out",
+    shown=lambda kind: "Mean" if kind.env["dim"] is None else "Mean1",
     grad=lambda g, input_spec, dim, keepdim: restored(g / count_over(input_spec, dim), input_spec, dim, keepdim),
     cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3, 4), (0, -1), True), (S(),)],
-    wrong=[((S(2, dtype="int64"),), RuntimeError, "could not infer output dtype")])
+    wrong=[((S(2, dtype="int64"),), RuntimeError, "could not infer output dtype")],
+)
 def mean(xp, input: T, dim=None, keepdim=False, *, dtype=None):
     """The mean of the elements, along `dim` (an int, several, or all)."""
     out = xp.sum(_converted(input, dtype), axis=over(dim, input.ndim), keepdims=keepdim)
@@ -141,8 +157,9 @@ def nansum(input, dim=None, keepdim=False, *, dtype=None):
 def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean of the elements that are not NaN."""
     if input.dtype.category < dtypes.FLOATING:
-        raise RuntimeError("nanmean(): expected input to have floating point or complex dtype but got "
-                           f"{TITLES[input.dtype.name]}")
+        raise RuntimeError(
+            f"nanmean(): expected input to have floating point or complex dtype but got {TITLES[input.dtype.name]}"
+        )
     count = sum(input.isnan().logical_not(), dim, keepdim)
     return nansum(input, dim, keepdim, dtype=dtype) / count
 
@@ -162,6 +179,7 @@ def sum_to_size(input, *size):
 
 # ---- products
 
+
 def _multiplied(input: Spec, dim, keepdim, dtype) -> Spec:
     if isinstance(dim, tuple):
         raise TypeError("prod(): argument 'dim' (position 2) must be int, not tuple")
@@ -173,13 +191,22 @@ def _prod_grad(g, input, dim, keepdim):
     return restored(g, input.spec, dim, keepdim) * conj(others)
 
 
-@op(_multiplied, api="torch method out", grad=_prod_grad,
-    cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3), 0, True), (S(),), (S(4, dtype="int64"),)])
+@op(
+    _multiplied,
+    api="torch method out",
+    shown=lambda kind: "Prod" if kind.env["dim"] is None else "Prod1",
+    grad=_prod_grad,
+    cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3), 0, True), (S(),), (S(4, dtype="int64"),)],
+)
 def prod(xp, input: T, dim=None, keepdim=False, *, dtype=None):
     """The product of the elements, along one dimension or all."""
     wide = "int64" if dtype is None and input.dtype.kind in "iub" else None
-    return xp.prod(_converted(input, dtype), axis=over(dim, input.ndim), keepdims=keepdim,
-                   dtype=wide if dtype is None or dtype.half else dtype.numpy)
+    return xp.prod(
+        _converted(input, dtype),
+        axis=over(dim, input.ndim),
+        keepdims=keepdim,
+        dtype=wide if dtype is None or dtype.half else dtype.numpy,
+    )
 
 
 def off_diagonal(x, weight):
@@ -199,8 +226,7 @@ def _others_grad(g, input, dim):
     return sum(parts, -2).movedim(-1, dim)
 
 
-@op(lambda input, dim: input.like(), api="", grad=_others_grad,
-    cases=[(S(2, 3), 1), (S(3, 2), 0)])
+@op(lambda input, dim: input.like(), api="", grad=_others_grad, cases=[(S(2, 3), 1), (S(3, 2), 0)])
 def _prod_others(xp, input: T, dim):
     """For each element, the product of the others along `dim`: exact where there are zeros."""
     if input.ndim == 0:
@@ -214,6 +240,7 @@ def _prod_others(xp, input: T, dim):
 
 # ---- extrema
 
+
 def nonempty(name: str, input: Spec, dim: Any) -> None:
     """Raises PyTorch's error where there is no element to choose."""
     if input.numel:
@@ -221,8 +248,10 @@ def nonempty(name: str, input: Spec, dim: Any) -> None:
     if dim is None or dim == ():
         if name in ("argmax()", "argmin()"):
             raise IndexError(f"{name}: Expected reduction dim to be specified for input.numel() == 0.")
-        raise RuntimeError(f"{name}: Expected reduction dim to be specified for input.numel() == 0. Specify the "
-                           "reduction dim with the 'dim' argument.")
+        raise RuntimeError(
+            f"{name}: Expected reduction dim to be specified for input.numel() == 0. Specify the "
+            "reduction dim with the 'dim' argument."
+        )
     for d in wrap_all(dim, input.ndim):
         if input.ndim and input.shape[d] == 0:
             raise IndexError(f"{name}: Expected reduction dim {d} to have non-zero size.")
@@ -234,6 +263,7 @@ def _extreme(name: str, kernel: str):
         nonempty(name, input, dim)
         ordered(kernel, input)
         return out
+
     return rule
 
 
@@ -245,7 +275,7 @@ def ordered(kernel: str, input: Any, refused: str = "c") -> None:
     if "bifc"[input.dtype.category] in refused:
         if "(" in kernel:
             raise RuntimeError(f"{kernel}: does not support {'complex' if input.dtype.is_complex else 'bool'} input")
-        raise NotImplementedError(f'"{kernel}" not implemented for \'{TITLES[input.dtype.name]}\'')
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{TITLES[input.dtype.name]}'")
 
 
 def largest(xp) -> Callable:
@@ -264,16 +294,24 @@ def _shared(g, input, out, dim, keepdim):
     return kept(g, input.spec, dim, keepdim) * chosen / sum(chosen, dim, True)
 
 
-@op(_extreme("amax()", "max_values_cpu"), api="torch method out", grad=_shared,
+@op(
+    _extreme("amax()", "max_values_cpu"),
+    api="torch method out",
+    grad=_shared,
     cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3, 4), (0, -1), True), (S(),)],
-    wrong=[((S(0, 2), 0), IndexError, "to have non-zero size")])
+    wrong=[((S(0, 2), 0), IndexError, "to have non-zero size")],
+)
 def amax(xp, input: T, dim=(), keepdim=False):
     """The largest element along `dim` (an int, several, or all). Equal ones share the gradient."""
     return largest(xp)(input, axis=over(dim, input.ndim), keepdims=keepdim)
 
 
-@op(_extreme("amin()", "min_values_cpu"), api="torch method out", grad=_shared,
-    cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3, 4), (0, -1), True), (S(),)])
+@op(
+    _extreme("amin()", "min_values_cpu"),
+    api="torch method out",
+    grad=_shared,
+    cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3, 4), (0, -1), True), (S(),)],
+)
 def amin(xp, input: T, dim=(), keepdim=False):
     """The smallest element along `dim` (an int, several, or all). Equal ones share the gradient."""
     return smallest(xp)(input, axis=over(dim, input.ndim), keepdims=keepdim)
@@ -290,16 +328,17 @@ def _chosen_all(name: str):
         nonempty(name + "()", input, None)
         ordered(name + "_all", input)
         return input.like(())
+
     return rule
 
 
-@op(_chosen_all("max"), api="", shown="Max", grad=shared_all, cases=[(S(2, 3),), (S(),)])
+@op(_chosen_all("max"), api="", shown="Max1", grad=shared_all, cases=[(S(2, 3),), (S(),)])
 def _max_all(xp, input: T):
     """The largest element of all."""
     return largest(xp)(input, axis=None)
 
 
-@op(_chosen_all("min"), api="", shown="Min", grad=shared_all, cases=[(S(2, 3),), (S(),)])
+@op(_chosen_all("min"), api="", shown="Min1", grad=shared_all, cases=[(S(2, 3),), (S(),)])
 def _min_all(xp, input: T):
     """The smallest element of all."""
     return smallest(xp)(input, axis=None)
@@ -321,6 +360,7 @@ def _chosen(name: str):
         nonempty(name, input, d)
         out = reduced(input, d, keepdim)
         return out, out.like(dtype=dtypes.int64)
+
     return rule
 
 
@@ -334,16 +374,28 @@ def _select(choose, place, input, dim, keepdim):
     return choose(input, axis=dim, keepdims=keepdim), place(input, axis=dim, keepdims=keepdim)
 
 
-@op(_chosen("max()"), api="", names="max: values indices", shown="Max", grad=_chosen_grad,
+@op(
+    _chosen("max()"),
+    api="",
+    names="max: values indices",
+    shown="Max",
+    grad=_chosen_grad,
     cases=[(S(2, 3), 1), (S(2, 3), 0, True), (S(), 0)],
-    wrong=[((S(0, 2), 0), IndexError, "to have non-zero size"), ((S(2), 1), IndexError, "Dimension out of range")])
+    wrong=[((S(0, 2), 0), IndexError, "to have non-zero size"), ((S(2), 1), IndexError, "Dimension out of range")],
+)
 def _max_dim(xp, input: T, dim, keepdim=False):
     """The largest elements along `dim`, and where they are."""
     return _select(largest(xp), xp.argmax, input, dim, keepdim)
 
 
-@op(_chosen("min()"), api="", names="min: values indices", shown="Min", grad=_chosen_grad,
-    cases=[(S(2, 3), 1), (S(2, 3), 0, True), (S(), 0)])
+@op(
+    _chosen("min()"),
+    api="",
+    names="min: values indices",
+    shown="Min",
+    grad=_chosen_grad,
+    cases=[(S(2, 3), 1), (S(2, 3), 0, True), (S(), 0)],
+)
 def _min_dim(xp, input: T, dim, keepdim=False):
     """The smallest elements along `dim`, and where they are."""
     return _select(smallest(xp), xp.argmin, input, dim, keepdim)
@@ -375,8 +427,9 @@ def _range(input: Spec, dim, keepdim) -> tuple:
     if dim is not None:
         wrap(dim, input.ndim)
     if not input.numel and dim is None:
-        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
-                           "identity.")
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+        )
     nonempty("aminmax", input, dim)
     ordered("aminmax_cpu", input)
     out = reduced(input, dim, keepdim)
@@ -388,8 +441,13 @@ def _range_grad(g, input, out, dim, keepdim):
     return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
 
-@op(_range, names="min max", api="torch method out", grad=_range_grad,
-    cases=[(S(2, 3),), (S(2, 3), {"dim": 1}), (S(2, 3), {"dim": 0, "keepdim": True})])
+@op(
+    _range,
+    names="min max",
+    api="torch method out",
+    grad=_range_grad,
+    cases=[(S(2, 3),), (S(2, 3), {"dim": 1}), (S(2, 3), {"dim": 0, "keepdim": True})],
+)
 def aminmax(xp, input: T, *, dim=None, keepdim=False):
     """The smallest and the largest element, of all or along `dim`."""
     axis = over(dim, input.ndim)
@@ -403,19 +461,22 @@ def _place(name: str):
         ordered(name, input, "bc")
         nonempty(name, input, dim)
         return reduced(input, dim, keepdim).like(dtype=dtypes.int64)
+
     return rule
 
 
-@op(_place("argmax()"), api="torch method out",
+@op(
+    _place("argmax()"),
+    api="torch method out",
     cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3), 0, True), (S(),)],
-    wrong=[((S(0),), IndexError, "Expected reduction dim to be specified")])
+    wrong=[((S(0),), IndexError, "Expected reduction dim to be specified")],
+)
 def argmax(xp, input: T, dim=None, keepdim=False):
     """Where the largest element is: among all, counted row by row, or along `dim`. The first of equal ones."""
     return xp.argmax(input, axis=over(dim, input.ndim), keepdims=keepdim)
 
 
-@op(_place("argmin()"), api="torch method out",
-    cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3), 0, True), (S(),)])
+@op(_place("argmin()"), api="torch method out", cases=[(S(2, 3),), (S(2, 3), 1), (S(2, 3), 0, True), (S(),)])
 def argmin(xp, input: T, dim=None, keepdim=False):
     """Where the smallest element is: among all, counted row by row, or along `dim`. The first of equal ones."""
     return xp.argmin(input, axis=over(dim, input.ndim), keepdims=keepdim)
@@ -425,16 +486,22 @@ def _decided(input: Spec, dim, keepdim) -> Spec:
     return reduced(input, dim, keepdim).like(dtype=dtypes.uint8 if input.dtype is dtypes.uint8 else dtypes.bool_)
 
 
-@op(_decided, api="torch method out",
-    cases=[(S(2, 3, dtype="bool"),), (S(2, 3, dtype="bool"), 1), (S(2, 3), (0, 1), True)])
+@op(
+    _decided,
+    api="torch method out",
+    cases=[(S(2, 3, dtype="bool"),), (S(2, 3, dtype="bool"), 1), (S(2, 3), (0, 1), True)],
+)
 def any(xp, input: T, dim=None, keepdim=False):
     """Whether some element is not zero, along `dim` (an int, several, or all)."""
     out = xp.any(input if input.dtype == "bool" else input != 0, axis=over(dim, input.ndim), keepdims=keepdim)
     return out.astype("uint8") if input.dtype == "uint8" else out
 
 
-@op(_decided, api="torch method out",
-    cases=[(S(2, 3, dtype="bool"),), (S(2, 3, dtype="bool"), 1), (S(2, 3), (0, 1), True)])
+@op(
+    _decided,
+    api="torch method out",
+    cases=[(S(2, 3, dtype="bool"),), (S(2, 3, dtype="bool"), 1), (S(2, 3), (0, 1), True)],
+)
 def all(xp, input: T, dim=None, keepdim=False):
     """Whether no element is zero, along `dim` (an int, several, or all)."""
     out = xp.all(input if input.dtype == "bool" else input != 0, axis=over(dim, input.ndim), keepdims=keepdim)
@@ -446,9 +513,15 @@ def _logsumexp_grad(g, input, out, dim, keepdim):
     return spread(g) * conj((input - spread(out)).exp())
 
 
-@op(lambda input, dim, keepdim: reduced(input, dim, keepdim), promote=True, to_float=True,
-    api="torch method out", alias="special.logsumexp", grad=_logsumexp_grad,
-    cases=[(S(2, 3), 1), (S(2, 3), (0, 1), True), (S(), 0)])
+@op(
+    lambda input, dim, keepdim: reduced(input, dim, keepdim),
+    promote=True,
+    to_float=True,
+    api="torch method out",
+    alias="special.logsumexp",
+    grad=_logsumexp_grad,
+    cases=[(S(2, 3), 1), (S(2, 3), (0, 1), True), (S(), 0)],
+)
 def logsumexp(xp, input: T, dim, keepdim=False):
     """log(sum of exp(x)) along `dim` (an int or several), shifted by the maximum so that nothing overflows."""
     axis = over(dim, input.ndim)

@@ -42,12 +42,12 @@ def resolved(shape: tuple, numel: int) -> tuple[int, ...]:
     api="",
     view=True,
     upcast=False,
-    shown="View",
+    shown=lambda kind: kind.env["named"],
     grad=lambda g, input_spec: _view(g, input_spec.shape),
-    put=lambda input, value, shape: _view(value, input.shape),
+    put=lambda input, value, shape, named: _view(value, input.shape),
 )
-def _view(xp, input: T, shape):
-    """`input` with another shape of as many elements."""
+def _view(xp, input: T, shape, named="View"):
+    """`input` with another shape of as many elements. `named`: what `grad_fn` calls it."""
     return xp.reshape(input, resolved(shape, input.size))
 
 
@@ -157,12 +157,12 @@ def _inverse(dims: tuple) -> tuple[int, ...]:
     api="",
     view=True,
     upcast=False,
-    shown="Permute",
+    shown=lambda kind: kind.env["named"],
     grad=lambda g, dims: _permute(g, _inverse(dims)),
-    put=lambda input, value, dims: _permute(value, _inverse(dims)),
+    put=lambda input, value, dims, named: _permute(value, _inverse(dims)),
 )
-def _permute(xp, input: T, dims):
-    """`input` with its dimensions in another order."""
+def _permute(xp, input: T, dims, named="Permute"):
+    """`input` with its dimensions in another order. `named`: what `grad_fn` calls it."""
     return xp.transpose(input, dims)
 
 
@@ -178,9 +178,9 @@ def transpose(input, dim0, dim1):
     order = list(range(input.ndim))
     a, b = wrap(dim0, input.ndim), wrap(dim1, input.ndim)
     if not order:
-        return _permute(input, ())
+        return _permute(input, (), "Transpose")
     order[a], order[b] = b, a
-    return _permute(input, tuple(order))
+    return _permute(input, tuple(order), "Transpose")
 
 
 @composite("torch method")
@@ -188,7 +188,7 @@ def t(input):
     """The transpose of a matrix; a vector or scalar as it is."""
     if input.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return transpose(input, 0, 1) if input.ndim == 2 else _view(input, tuple(input.shape))
+    return _permute(input, (1, 0), "T") if input.ndim == 2 else _view(input, tuple(input.shape), "T")
 
 
 def _expanded(input: Spec, shape: tuple) -> Spec:
@@ -251,7 +251,7 @@ def expand(input, *given, size=None, implicit=False):
 def unsqueeze(input, dim):
     """`input` with a new dimension of size 1 at `dim`."""
     place = wrap(dim, input.ndim + 1)
-    return _view(input, (*input.shape[:place], 1, *input.shape[place:]))
+    return _view(input, (*input.shape[:place], 1, *input.shape[place:]), "Unsqueeze")
 
 
 @composite("torch method")
@@ -259,9 +259,13 @@ def squeeze(input, dim=None):
     """`input` without its dimensions of size 1: all, or those of `dim` (an int or several)."""
     shape = input.shape
     if dim is None:
-        return _view(input, tuple([s for s in shape if s != 1]))
+        return _view(input, tuple([s for s in shape if s != 1]), "Squeeze")
     wanted = () if dim in ((), []) else wrap_all(dim, len(shape))
-    return _view(input, tuple([s for i, s in enumerate(shape) if s != 1 or i not in wanted]))
+    return _view(
+        input,
+        tuple([s for i, s in enumerate(shape) if s != 1 or i not in wanted]),
+        "Squeeze1" if isinstance(dim, int) else "Squeeze2",
+    )
 
 
 @composite("torch method")

@@ -1,0 +1,726 @@
+"""Tensors: creation, dtypes and promotion, conversions, operators, text, copies; each against PyTorch."""
+from __future__ import annotations
+
+import copy
+import operator
+import pickle
+
+import numpy as np
+import pytest
+from side_by_side import check, outcome, same, table
+
+import flambeau
+
+DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"]
+OPERATORS = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "lshift", "rshift", "eq", "ne", "lt", "le",
+             "gt", "ge"]
+
+
+def operands(m, kind):
+    """A vector and a 0-d tensor of a dtype, of values on which no operator overflows or divides by zero."""
+    kind = getattr(m, kind)
+    return m.tensor([1, 2, 3]).to(kind), m.tensor(2).to(kind)
+
+
+def operated(m, name, a, b):
+    try:
+        return getattr(operator, name)(a, b)
+    except (TypeError, RuntimeError, NotImplementedError) as error:
+        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_promotion_of_operators(torch, name):
+    """All pairs of dtypes, with and without dimensions, and Python's numbers on both sides."""
+    def all_pairs(m):
+        found = {}
+        complex_half = {f"float16 {b}" for b in ("0-d complex64", "0-d complex128", "2j")} | {"2j float16", "0-d float16 2j"} | {
+            f"0-d {a} float16" for a in ("complex64", "complex128")}
+        for a in DTYPES:
+            vector, scalar = operands(m, a)
+            for b in DTYPES:
+                other_vector, other_scalar = operands(m, b)
+                found[f"{a} {b}"] = operated(m, name, vector, other_vector)
+                found[f"{a} 0-d {b}"] = operated(m, name, vector, other_scalar)
+                found[f"0-d {a} {b}"] = operated(m, name, scalar, other_vector)
+                found[f"0-d {a} 0-d {b}"] = operated(m, name, scalar, other_scalar)
+            for number in (True, 2, 2.0, 2j):
+                found[f"{a} {number}"] = operated(m, name, vector, number)
+                found[f"{number} {a}"] = operated(m, name, number, vector)
+                found[f"0-d {a} {number}"] = operated(m, name, scalar, number)
+        # PyTorch makes its experimental complex32 of these, which does not exist here.
+        return {key: value for key, value in found.items() if key not in complex_half}
+    same(all_pairs, torch)
+
+
+@pytest.mark.parametrize("name", ["iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor"])
+def test_promotion_in_place(torch, name):
+    def all_pairs(m):
+        return {f"{a} {b}": operated(m, name, operands(m, a)[0], operands(m, b)[0] if isinstance(b, str) else b)
+                for a in DTYPES for b in [*DTYPES, True, 2, 2.0, 2j] if (a, b) != ("float16", 2j)}
+    same(all_pairs, torch)
+
+
+def test_promotion_tables(torch):
+    same(lambda m: {f"{a} {b}": [m.promote_types(getattr(m, a), getattr(m, b)), m.can_cast(getattr(m, a), getattr(m, b)),
+                                 m.result_type(operands(m, a)[0], operands(m, b)[1]), m.result_type(operands(m, a)[1], 2.0)]
+                    for a in DTYPES for b in DTYPES if (a, b[:7]) != ("float16", "complex")}, torch)
+
+
+@pytest.mark.parametrize("name", ["neg", "invert", "abs", "pos"])
+def test_unary_operators(torch, name):
+    def all_kinds(m):
+        found = {}
+        for kind in DTYPES:
+            try:
+                found[kind] = getattr(operator, name)(operands(m, kind)[0])
+            except (TypeError, RuntimeError) as error:
+                found[kind] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        return found
+    same(all_kinds, torch)
+
+
+def test_conversions_between_all_dtypes(torch):
+    def all_pairs(m):
+        return {f"{a} {b}": m.tensor([0, 1, 2, 100]).to(getattr(m, a)).to(getattr(m, b)) for a in DTYPES for b in DTYPES}
+    same(all_pairs, torch)
+
+
+def test_default_dtype(torch):
+    def with_double(m):
+        m.set_default_dtype(m.float64)
+        try:
+            return [m.tensor(1.5), m.ones(2), m.tensor([1]) / 2, m.tensor([1]) + 1.5, m.tensor(2j), m.rand(3), m.arange(0, 1, 0.5), repr(m.ones(1)),
+                    repr(m.ones(1, dtype=m.float32)), m.Tensor([1, 2]), m.nn.Linear(2, 1).weight, m.get_default_dtype(), m.full((1,), 2.0), m.eye(2),
+                    m.linspace(0, 1, 3), m.tensor(np.float32(2))]
+        finally:
+            m.set_default_dtype(m.float32)
+    same(with_double, torch)
+    for bad in (lambda m: m.set_default_dtype(m.int64), lambda m: m.set_default_dtype("float32")):
+        same(bad, torch)
+
+
+# ---- creation
+
+CREATED = table(
+    lambda m: m.tensor([1, 2]),
+    lambda m: m.tensor([1.5, 2]),
+    lambda m: m.tensor([[1, 2], [3.0, True]]),
+    lambda m: m.tensor([True, False]),
+    lambda m: m.tensor([1, 2j]),
+    lambda m: m.tensor([]),
+    lambda m: m.tensor([[], []]),
+    lambda m: m.tensor(()),
+    lambda m: m.tensor(3),
+    lambda m: m.tensor(3.5),
+    lambda m: m.tensor(True),
+    lambda m: m.tensor(2**40),
+    lambda m: m.tensor([2**63 - 1, -2**63]),
+    lambda m: m.tensor(2**63),
+    lambda m: m.tensor([2**70]),
+    lambda m: m.tensor([1, 2], dtype=m.float32),
+    lambda m: m.tensor([1.7, -1.7], dtype=m.int32),
+    lambda m: m.tensor([300], dtype=m.int16),
+    lambda m: m.tensor(0.1, dtype=m.float64),
+    lambda m: m.tensor([0.1], dtype=m.bfloat16),
+    lambda m: m.tensor([1.0], requires_grad=True),
+    lambda m: m.tensor([1], requires_grad=True),
+    lambda m: m.tensor([np.float64(1.5), np.float64(2.5)]),
+    lambda m: m.tensor([np.int32(1), 2]),
+    lambda m: m.tensor([m.tensor(1), m.tensor(2)]),
+    lambda m: m.tensor([m.tensor(1.5), 2]),
+    lambda m: m.tensor([m.tensor([1, 2]), m.tensor([3, 4])]),
+    lambda m: m.tensor([m.tensor([1.0, 2.0]), m.tensor([3.0, 4.0])]),
+    lambda m: m.tensor([m.tensor([1.0]), m.tensor([2.0])]),
+    lambda m: m.tensor([m.tensor(1.5, dtype=m.float64), 2]),
+    lambda m: m.tensor([np.float32(1), 2.0]),
+    lambda m: m.tensor([1.5, [2]]),
+    lambda m: m.tensor([[1], [[2]]]),
+    lambda m: m.tensor(300, dtype=m.uint8),
+    lambda m: m.tensor(300, dtype=m.int8),
+    lambda m: m.tensor(-1, dtype=m.uint8),
+    lambda m: m.tensor([np.array([1, 2]), np.array([3, 4])]),
+    lambda m: m.tensor([(1, 2), [3, 4]]),
+    lambda m: m.tensor(range(4)),
+    lambda m: m.tensor(np.arange(3)),
+    lambda m: m.tensor(np.float32(3)),
+    lambda m: m.tensor(np.array(3, dtype=np.int8)),
+    lambda m: m.tensor(np.arange(6, dtype=np.float64).reshape(2, 3).T),
+    lambda m: m.tensor(np.arange(6)[::-1].copy()),
+    lambda m: m.tensor(np.arange(6)[::2]),
+    lambda m: m.tensor(np.array(["a"])),
+    lambda m: m.tensor(np.array([object()])),
+    lambda m: m.tensor(np.array([1, 2], dtype=np.uint16)).to(m.int64),
+    lambda m: m.tensor(np.zeros((0, 3))),
+    lambda m: m.tensor(m.tensor([1.0, 2.0])),
+    lambda m: m.tensor("abc"),
+    lambda m: m.tensor(["a", "b"]),
+    lambda m: m.tensor(None),
+    lambda m: m.tensor([None]),
+    lambda m: m.tensor({1: 2}),
+    lambda m: m.tensor({1, 2}),
+    lambda m: m.tensor([[1, 2], [3]]),
+    lambda m: m.tensor([[1, 2], 3]),
+    lambda m: m.tensor([1, [2, 3]]),
+    lambda m: m.tensor([[1], [2], [3, 4]]),
+    lambda m: m.tensor([1, "a"]),
+    lambda m: m.tensor([1], dtype="float32"),
+    lambda m: m.tensor([1], device="nowhere"),
+    lambda m: m.tensor([1], color=1),
+    lambda m: m.as_tensor([1, 2]),
+    lambda m: m.as_tensor(np.arange(3.0), dtype=m.float32),
+    lambda m: m.as_tensor(3.5),
+    lambda m: m.asarray([1, 2.5]),
+    lambda m: m.from_numpy(np.arange(3.0)),
+    lambda m: m.from_numpy([1]),
+    lambda m: m.frombuffer(bytearray(range(8)), dtype=m.int16),
+    lambda m: m.Tensor([1, 2]),
+    lambda m: m.Tensor([[1.5], [2]]),
+    lambda m: m.Tensor(2, 3).shape,
+    lambda m: m.Tensor(),
+    lambda m: m.Tensor(m.Size([2, 1])).shape,
+    lambda m: m.Tensor(np.arange(3, dtype=np.float32)),
+    lambda m: m.Tensor(m.ones(2)),
+    lambda m: m.Tensor(3.5),
+    lambda m: m.Tensor("a"),
+    lambda m: m.Tensor((1, 2)),
+    lambda m: m.FloatTensor([1, 2]),
+    lambda m: m.FloatTensor(2, 3).shape,
+    lambda m: m.FloatTensor(),
+    lambda m: m.LongTensor([1, 2]),
+    lambda m: m.LongTensor([[1], [2]]),
+    lambda m: m.LongTensor(np.array([1, 2])),
+    lambda m: m.DoubleTensor([0.1]),
+    lambda m: m.IntTensor([1]),
+    lambda m: m.ByteTensor([1, 0]),
+    lambda m: m.BoolTensor([True, False]),
+    lambda m: m.HalfTensor([1.5]),
+    lambda m: m.ShortTensor([1]),
+    lambda m: m.CharTensor([1]),
+    lambda m: m.BFloat16Tensor([1.5]),
+    lambda m: [isinstance(m.ones(1), m.FloatTensor), isinstance(m.ones(1), m.LongTensor), isinstance(m.tensor(1), m.LongTensor), isinstance(1, m.FloatTensor)],
+    lambda m: [isinstance(m.ones(1), m.Tensor), isinstance(m.nn.Parameter(m.ones(1)), m.Tensor), isinstance(m.nn.Parameter(m.ones(1)), m.FloatTensor)],
+    lambda m: [m.ones(2).type(), m.tensor([1]).type(), m.tensor(True).type(), m.ones(2).type(m.LongTensor), m.ones(2).type("torch.DoubleTensor")],
+    lambda m: [m.ones(2).type(m.float16), m.tensor([1]).type(m.FloatTensor).type()],
+    lambda m: m.ones(2).type("torch.StrangeTensor"),
+    lambda m: m.zeros(2, 3),
+    lambda m: m.zeros((2, 3), dtype=m.int64),
+    lambda m: m.zeros([2]),
+    lambda m: m.zeros(()),
+    lambda m: m.zeros(size=(2,)),
+    lambda m: m.zeros(m.Size([2])),
+    lambda m: m.zeros(2.5),
+    lambda m: m.zeros(-1),
+    lambda m: m.zeros("a"),
+    lambda m: m.ones(2, requires_grad=True),
+    lambda m: m.ones(m.tensor(2)),
+    lambda m: m.ones(2, dtype=m.bool),
+    lambda m: m.full((2,), 3),
+    lambda m: m.full((2,), 3.5),
+    lambda m: m.full((2,), True),
+    lambda m: m.full((2,), 2j),
+    lambda m: m.full((2,), 3, dtype=m.float64),
+    lambda m: m.full(2, 3),
+    lambda m: m.full((), 3.0),
+    lambda m: m.full((2,), m.tensor(5)),
+    lambda m: m.full_like(m.ones(2), 3),
+    lambda m: m.zeros_like(m.ones(2, dtype=m.int8)),
+    lambda m: m.ones_like(m.ones(2), dtype=m.int64),
+    lambda m: m.ones_like([1]),
+    lambda m: m.empty(2, 0),
+    lambda m: m.empty_like(m.ones(2)).shape,
+    lambda m: m.arange(5),
+    lambda m: m.arange(1, 5),
+    lambda m: m.arange(1, 5, 2),
+    lambda m: m.arange(5.0),
+    lambda m: m.arange(0, 1, 0.25),
+    lambda m: m.arange(5, 0, -1),
+    lambda m: m.arange(5, 0),
+    lambda m: m.arange(0, 5, 0),
+    lambda m: m.arange(3, dtype=m.float16),
+    lambda m: m.arange(start=1, end=4),
+    lambda m: m.range(0, 3),
+    lambda m: m.linspace(0, 1, 5),
+    lambda m: m.linspace(0, 1, steps=1),
+    lambda m: m.linspace(0, 10, 5, dtype=m.int64),
+    lambda m: m.logspace(0, 2, 3),
+    lambda m: m.eye(3),
+    lambda m: m.eye(2, 3, dtype=m.int64),
+    lambda m: m.eye(-1),
+    lambda m: m.ones(2).new_zeros(3),
+    lambda m: m.ones(2, dtype=m.int8).new_ones((2, 2)),
+    lambda m: m.ones(2).new_full((2,), 7),
+    lambda m: m.ones(2).new_tensor([1, 2]),
+    lambda m: m.ones(2, dtype=m.float64).new_tensor([1, 2]),
+    lambda m: m.tensor([1]).new([1, 2]),
+    lambda m: m.ones(2).new_empty(2, 3).shape,
+    lambda m: m.scalar_tensor(3),
+    lambda m: m.tril_indices(3, 3),
+    lambda m: [m.pi, m.e, m.inf, m.newaxis, m.isnan(m.tensor(m.nan)).item()],
+    lambda m: m.complex(m.ones(2), m.zeros(2)),
+    lambda m: m.hann_window(5),
+    lambda m: [m.hamming_window(4), m.blackman_window(4), m.bartlett_window(4), m.kaiser_window(4), m.hann_window(4, periodic=False)],
+)
+
+
+@pytest.mark.parametrize("function", CREATED)
+def test_creation(torch, both, function):
+    same(function, torch)
+
+
+@pytest.mark.parametrize("kind", ["bool", "u1", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "c8", "c16"])
+@pytest.mark.parametrize("layout", ["plain", "transposed", "strided", "backwards", "other order of bytes", "read-only", "0-d", "empty"])
+def test_from_arrays(kind, layout):
+    array = np.arange(12).reshape(3, 4).astype(kind)
+    array = {"plain": array, "transposed": array.T, "strided": array[::2, 1::2], "backwards": array[::-1],
+             "other order of bytes": array.astype(np.dtype(kind).newbyteorder()), "read-only": array.copy(), "0-d": array[1, 1:2].reshape(()),
+             "empty": array[:0]}[layout]
+    if layout == "read-only":
+        array.flags.writeable = False
+    for make in (flambeau.tensor, flambeau.from_numpy, flambeau.as_tensor):
+        found = make(array)
+        assert found.dtype.numpy == np.dtype(kind) and tuple(found.shape) == array.shape
+        np.testing.assert_array_equal(found.numpy(), array)
+        if array.size and layout != "read-only":
+            before = array.copy()
+            array[...] = 0
+            np.testing.assert_array_equal(found.numpy(), before)        # a copy: later writes to the array do not show
+            array[...] = before
+
+
+def test_from_pandas():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [1.5, 2.5], "b": [3, 4]})
+    assert flambeau.tensor(frame.values).tolist() == [[1.5, 3], [2.5, 4]]
+    assert flambeau.tensor(frame["b"].values).dtype is flambeau.int64
+    assert flambeau.tensor(frame["b"]).tolist() == [3, 4]
+    assert flambeau.tensor(frame.to_numpy(), dtype=flambeau.float32).dtype is flambeau.float32
+    assert flambeau.tensor(frame["a"][1:], dtype=flambeau.float32).tolist() == [2.5]         # its index begins at 1
+    assert flambeau.tensor(frame["b"] > 3).tolist() == [False, True]
+    assert flambeau.tensor(frame["b"].tolist()).tolist() == [3, 4]
+
+
+# ---- values out of tensors
+
+VALUES = table(
+    lambda m: m.tensor(3).item(),
+    lambda m: m.tensor([2.5]).item(),
+    lambda m: m.tensor(True).item(),
+    lambda m: m.tensor(1j).item(),
+    lambda m: m.tensor([1.5], dtype=m.bfloat16).item(),
+    lambda m: m.tensor([1, 2]).item(),
+    lambda m: m.tensor([]).item(),
+    lambda m: m.tensor([[1, 2], [3, 4]]).tolist(),
+    lambda m: m.tensor(1.5).tolist(),
+    lambda m: m.tensor([1.5], dtype=m.bfloat16).tolist(),
+    lambda m: m.zeros(2, 0).tolist(),
+    lambda m: m.ones(2).numpy(),
+    lambda m: m.ones(2, requires_grad=True).numpy(),
+    lambda m: m.ones(2, requires_grad=True).numpy(force=True),
+    lambda m: m.ones(2, requires_grad=True).detach().numpy(),
+    lambda m: m.ones(2, dtype=m.bfloat16).numpy(),
+    lambda m: np.asarray(m.arange(3)),
+    lambda m: np.asarray(m.arange(3), dtype=np.float32),
+    lambda m: np.array(m.ones(2, requires_grad=True)),
+    lambda m: np.sum(m.arange(3).numpy()).item(),
+    lambda m: [int(m.tensor(3.7)), float(m.tensor(3)), complex(m.tensor(1.5)), bool(m.tensor([0.0]))],
+    lambda m: bool(m.ones(2)),
+    lambda m: bool(m.tensor([])),
+    lambda m: int(m.ones(2)),
+    lambda m: float(m.tensor(1j)),
+    lambda m: [1, 2, 3][m.tensor(1)],
+    lambda m: [1, 2, 3][m.tensor([1])],
+    lambda m: [1, 2, 3][m.tensor(1.0)],
+    lambda m: [1, 2, 3][m.tensor([1, 2])],
+    lambda m: [1, 2, 3][m.tensor(True)],
+    lambda m: list(range(m.tensor(3))),
+    lambda m: len(m.ones(4, 2)),
+    lambda m: len(m.tensor(1)),
+    lambda m: list(m.arange(4).view(2, 2)),
+    lambda m: list(m.tensor(1)),
+    lambda m: [a + b for a, b in m.ones(3, 2)],
+    lambda m: [2 in m.arange(3), 5 in m.arange(3), m.tensor(2) in m.arange(3), 1.5 in m.tensor([1.5])],
+    lambda m: "a" in m.arange(3),
+    lambda m: None in m.arange(3),
+    lambda m: m.tensor(1) in [m.tensor(0), m.tensor(1)],
+    lambda m: sum(m.arange(3)),
+    lambda m: max(m.tensor([1, 3, 2])),
+    lambda m: list(reversed(m.arange(3))),
+    lambda m: sorted(m.tensor([3, 1, 2]).tolist()),
+    lambda m: len({m.tensor(1), m.tensor(1)}),
+    lambda m: len({hash(t) for t in [m.ones(1), m.ones(1)]}),
+    lambda m: round(float(m.tensor(2.567)), 2),
+    lambda m: abs(m.tensor([-1, 2])),
+    lambda m: round(m.tensor([1.4, 1.6])),
+    lambda m: divmod(m.tensor([5, 7]), 2),
+    lambda m: f"{m.tensor(1.23456):.2f} {m.tensor(3):>5} {m.tensor(7)} {m.tensor(True)}",
+    lambda m: f"{m.ones(2)} {m.tensor([1.5])}",
+    lambda m: f"{m.ones(2):.2f}",
+    lambda m: f"{m.tensor([1.5]):.2f}",
+    lambda m: f"{m.tensor(1.5, requires_grad=True):.1f}",
+    lambda m: f"{m.tensor(5):d} {m.tensor(0.5):e}",
+    lambda m: "%.3f %d %s" % (m.tensor(1.5), m.tensor(3), m.tensor(2)),
+    lambda m: str(m.tensor(1.5)),
+    lambda m: m.ones(2, 3).size(),
+    lambda m: [m.ones(2, 3).size(1), m.ones(2, 3).size(-1), m.ones(2, 3).size(dim=0)],
+    lambda m: m.ones(2, 3).size(2),
+    lambda m: m.ones(2, 3).shape[1:],
+    lambda m: m.ones(2, 3).shape + (4,),
+    lambda m: [m.ones(2, 3).shape == (2, 3), m.ones(2, 3).shape == [2, 3], repr(m.ones(2, 3).shape), m.ones(2, 3).shape.numel(), hash(m.Size([2])) == hash((2,))],
+    lambda m: m.Size([1, 2]) + m.Size([3]),
+    lambda m: m.Size((2.5,)),
+    lambda m: [m.ones(2, 3).dim(), m.ones(2, 3).ndim, m.ones(2, 3).numel(), m.ones(2, 3).nelement(), m.ones(2).element_size(), m.ones(2).nbytes, m.ones(2).itemsize],
+    lambda m: [m.ones(2).is_floating_point(), m.tensor(1).is_floating_point(), m.tensor(1j).is_complex(), m.tensor(1).is_signed(), m.ones(1).is_cuda],
+    lambda m: [str(m.ones(1).layout), m.ones(1).device, m.ones(1).is_sparse, m.ones(1).get_device(), m.ones(1).is_quantized, m.ones(1).is_meta],
+    lambda m: [m.is_tensor(m.ones(1)), m.is_tensor(1), m.numel(m.ones(2, 2)), m.typename(m.ones(1)), m.typename(3), m.typename(int)],
+    lambda m: [m.is_floating_point(m.ones(1)), m.is_nonzero(m.tensor(1.0)), m.get_default_dtype(), m.is_complex(m.ones(1))],
+    lambda m: [m.is_inference(m.ones(1)), m.ones(1).is_inference()],
+    lambda m: [m.ones(2, 3).stride(), m.ones(2, 3).t().stride(), m.ones(2, 3).t().is_contiguous(), m.ones(2, 3).t().contiguous().stride()],
+)
+
+
+@pytest.mark.parametrize("function", VALUES)
+def test_values(torch, both, function):
+    same(function, torch)
+
+
+def test_numpy_is_a_copy():
+    t = flambeau.zeros(3)
+    array = t.numpy()
+    array += 1
+    assert t.tolist() == [0, 0, 0]
+    t.add_(5)
+    assert array.tolist() == [1, 1, 1]
+
+
+# ---- conversions, handles, views of the same value
+
+CONVERTED = table(
+    lambda m: m.ones(2).to(m.int64),
+    lambda m: m.ones(2).to("cpu"),
+    lambda m: m.ones(2).to(m.device("cpu")),
+    lambda m: m.ones(2).to(device="cpu", dtype=m.float64),
+    lambda m: m.ones(2).to("cpu", m.float16),
+    lambda m: m.ones(2).to(m.ones(1, dtype=m.int8)),
+    lambda m: m.ones(2).to(m.float64, non_blocking=True, copy=True),
+    lambda m: m.ones(2).to(float),
+    lambda m: m.ones(2).to("abc"),
+    lambda m: m.ones(2).to([1]),
+    lambda m: m.ones(2).to(m.int64, True, True),
+    lambda m: m.ones(2).to(),
+    lambda m: m.ones(2, requires_grad=True).to(m.float64),
+    lambda m: m.ones(2, requires_grad=True).to(m.int64),
+    lambda m: [x.to(m.float32) is x for x in [m.ones(2)]] + [x.to(x.dtype, copy=True) is x for x in [m.ones(2)]],
+    lambda m: [m.ones(2).double(), m.ones(2).half(), m.ones(2).int(), m.ones(2).long(), m.ones(2).bool(), m.ones(2).byte(), m.ones(2).bfloat16(), m.ones(2).short(), m.ones(2).char(), m.ones(2).cfloat(), m.tensor(1).float()],
+    lambda m: [m.ones(2).cpu(), m.ones(2).type_as(m.tensor(1))],
+    lambda m: m.ones(2).cuda(),
+    lambda m: m.ones(2).to("cuda"),
+    lambda m: m.cuda.is_available(),
+    lambda m: m.tensor([1.7, -1.7, 300.5]).to(m.int32),
+    lambda m: m.tensor([1, 0, 2]).bool(),
+    lambda m: m.tensor([float("nan")]).bool(),
+    lambda m: m.arange(6).view(2, 3).T,
+    lambda m: m.arange(3).T,
+    lambda m: m.arange(24).view(2, 3, 4).mT,
+    lambda m: m.arange(3).mT,
+    lambda m: m.tensor([[1 + 1j, 2]]).H,
+    lambda m: m.tensor([[1 + 1j, 2]]).mH,
+    lambda m: m.ones(3).H,
+    lambda m: m.arange(24).view(2, 3, 4).H,
+    lambda m: m.tensor(1.0).T,
+    lambda m: [m.tensor([1 + 2j]).real, m.tensor([1 + 2j]).imag, m.ones(2).real],
+    lambda m: m.ones(2).imag,
+    lambda m: m.ones(2, requires_grad=True).detach(),
+    lambda m: m.ones(2, requires_grad=True).data,
+    lambda m: (m.ones(2, requires_grad=True) * 2).detach(),
+    lambda m: m.ones(2, requires_grad=True).clone(),
+    lambda m: m.device("cuda:1"),
+    lambda m: [m.device("cpu"), m.device("cuda", 0).index, m.device("cpu").type, m.device("cpu") == m.device("cpu"), repr(m.device("cuda:1")), repr(m.device("cpu", 0)), m.device(m.device("cpu"))],
+    lambda m: m.device("cuda:x"),
+    lambda m: m.device("strange"),
+    lambda m: m.device("cpu:0") == "cpu",
+    lambda m: m.zeros(2, device="cpu"),
+    lambda m: m.zeros(2, device=m.device("cpu")),
+    lambda m: m.zeros(2, device=0),
+    lambda m: [m.get_default_device()],
+    lambda m: [m.float32, repr(m.int64), m.half, m.float, m.double, m.long, m.int, m.short, m.cfloat, m.float32.is_floating_point, m.complex64.to_real(), m.float32.itemsize],
+    lambda m: [m.finfo(m.float32).eps, m.finfo(m.float16).max, m.finfo().tiny, m.iinfo(m.int8).min, m.iinfo(m.uint8).max, repr(m.finfo(m.bfloat16)), repr(m.iinfo(m.int32))],
+    lambda m: m.finfo(m.int64),
+    lambda m: m.iinfo(m.float32),
+)
+
+
+@pytest.mark.parametrize("function", CONVERTED)
+def test_conversions(torch, both, function):
+    same(function, torch)
+
+
+def test_default_device_is_a_switch_and_a_context():
+    flambeau.set_default_device("cpu")
+    assert flambeau.get_default_device() == flambeau.device("cpu")
+    with flambeau.device("cpu"):
+        assert flambeau.zeros(1).device.type == "cpu"
+    with pytest.raises(AssertionError, match="not compiled with CUDA"):
+        flambeau.set_default_device("cuda")
+        flambeau.zeros(1)
+    flambeau.set_default_device(None)
+    assert flambeau.zeros(1).device.type == "cpu"
+
+
+# ---- operators with what they know and what they do not
+
+class Foreign:
+    """Takes part in operators from the right-hand side."""
+    __array_priority__ = 2000
+
+    def __radd__(self, other):
+        return "radd"
+
+    def __rmul__(self, other):
+        return "rmul"
+
+    def __eq__(self, other):
+        return "eq"
+
+    __hash__ = None
+
+
+OPERATED = table(
+    lambda m: m.ones(2) + np.float64(2),
+    lambda m: np.float32(2) * m.ones(2),
+    lambda m: np.float64(2) + m.tensor([1, 2]),
+    lambda m: np.int64(2) * m.ones(2),
+    lambda m: np.float64(6) / m.tensor([1.0, 2.0]),
+    lambda m: np.float64(6) - m.tensor([1.0, 2.0]),
+    lambda m: m.ones(2) * np.ones(2, dtype=np.float32),
+    lambda m: m.ones(2) == np.float64(1),
+    lambda m: m.tensor([1, 2]) + np.int32(1),
+    lambda m: m.ones(2) + "a",
+    lambda m: "a" + m.ones(2),
+    lambda m: m.ones(2) + None,
+    lambda m: m.ones(2) + [1, 2],
+    lambda m: [1, 2] + m.ones(2),
+    lambda m: m.ones(2) - "a",
+    lambda m: m.ones(2) * {},
+    lambda m: m.ones(2) @ 3,
+    lambda m: m.ones(2) == "a",
+    lambda m: m.ones(2) != "a",
+    lambda m: m.ones(2) == None,  # noqa: E711
+    lambda m: m.ones(2) == [1, 1],
+    lambda m: m.ones(2) < "a",
+    lambda m: m.ones(2) < None,
+    lambda m: m.ones(2) + Foreign(),
+    lambda m: m.ones(2) * Foreign(),
+    lambda m: m.ones(2) == Foreign(),
+    lambda m: m.ones(2) & 1,
+    lambda m: 1 / m.tensor([1, 2]),
+    lambda m: 7 // m.tensor([2, -2]),
+    lambda m: 7 % m.tensor([2, -3]),
+    lambda m: 2 ** m.tensor([1, 2]),
+    lambda m: 2.0 ** m.tensor([1, 2]),
+    lambda m: 1 - m.tensor([1, 2]),
+    lambda m: True + m.tensor([1, 2]),
+    lambda m: 6 & m.tensor([3, 5]),
+    lambda m: 1 << m.tensor([3, 5]),
+    lambda m: m.ones(2, 3) @ m.ones(3),
+    lambda m: m.ones(2, 3) @ m.ones(2),
+    lambda m: m.ones(2, 3) @ m.ones(3, 1),
+    lambda m: m.tensor(1.0) @ m.ones(1),
+    lambda m: m.tensor([1, 2]) @ m.ones(2),
+    lambda m: m.ones(2) + m.ones(3),
+    lambda m: m.ones(2, 3) - m.ones(3, 2),
+    lambda m: m.tensor([True]) - m.tensor([True]),
+    lambda m: -m.tensor([True]),
+    lambda m: ~m.ones(2),
+    lambda m: m.tensor([1, 2]) / 0,
+    lambda m: m.tensor([1, 2]) // 0,
+    lambda m: m.tensor([1, 2]) % 0,
+    lambda m: m.tensor([2, 3]) ** -1,
+    lambda m: m.tensor([-7, 7]) // 2,
+    lambda m: m.tensor([-7.0, 7.0]) % 3,
+    lambda m: m.tensor([-7, 7]) % -3,
+    lambda m: m.ones(2) and m.ones(2),
+    lambda m: not m.tensor([0]),
+    lambda m: m.add(m.ones(2), m.ones(2), alpha=2),
+    lambda m: m.add(m.ones(2), 2, alpha=0.5),
+    lambda m: m.add(m.tensor([1]), 2, alpha=0.5),
+    lambda m: m.add(m.ones(2), "a"),
+    lambda m: m.exp([1]),
+    lambda m: m.sum(3),
+    lambda m: m.mean(m.tensor([1, 2])),
+    lambda m: m.matmul(m.ones(2, 3), m.ones(2, 3)),
+    lambda m: m.mm(m.ones(2, 3), m.ones(2, 3)),
+    lambda m: m.cat([m.ones(2), m.ones(2, 2)]),
+    lambda m: m.cat(m.ones(2)),
+    lambda m: m.cat([]),
+    lambda m: m.stack([m.ones(2), m.ones(3)]),
+    lambda m: m.ones(6).view(4, 2),
+    lambda m: m.ones(6).reshape(4, 2),
+    lambda m: m.ones(6).view(-1, -1),
+    lambda m: m.ones(2, 3).transpose(0, 2),
+    lambda m: m.ones(2, 3).permute(0, 0),
+    lambda m: m.ones(2, 3).sum(5),
+    lambda m: m.ones(2, 3).squeeze(7),
+    lambda m: m.ones(2).expand(3),
+    lambda m: m.ones(2)[5],
+    lambda m: m.ones(2)["a"],
+    lambda m: m.ones(2)[0, 0],
+    lambda m: m.ones(2)[1.5],
+    lambda m: m.tensor(1)[0],
+    lambda m: m.ones(2).__delitem__(0),
+    lambda m: m.exp(m.tensor([1, 2])),
+    lambda m: m.exp_(m.zeros(2)),
+    lambda m: [m.relu_(m.tensor([-1.0])), m.sigmoid_(m.zeros(1)), m.clamp_(m.ones(2), 0, 0.5), m.zero_(m.ones(2)), m.fill_(m.ones(2), 3)],
+)
+
+
+@pytest.mark.parametrize("function", OPERATED)
+def test_operators(torch, both, function):
+    same(function, torch)
+
+
+def test_in_place_operators_keep_the_handle():
+    for name in ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow"):
+        t = kept = flambeau.tensor([4.0, 9.0])
+        t = getattr(operator, name)(t, 2)
+        assert t is kept and t._version == 1
+    whole = flambeau.tensor([6])
+    for name in ("iand", "ior", "ixor", "ilshift", "irshift"):
+        assert getattr(operator, name)(whole, 1) is whole
+
+
+# ---- text
+
+SHOWN = table(
+    lambda m: m.ones(2, requires_grad=True),
+    lambda m: m.ones(2, requires_grad=True) * 2,
+    lambda m: (m.ones(2, requires_grad=True) * 2).sum(),
+    lambda m: m.nn.Linear(2, 2)(m.ones(1, 2)),
+    lambda m: m.relu(m.ones(2, requires_grad=True)),
+    lambda m: m.nn.functional.mse_loss(m.ones(2, requires_grad=True), m.ones(2)),
+    lambda m: m.nn.functional.cross_entropy(m.zeros(2, 3, requires_grad=True), m.tensor([0, 1])),
+    lambda m: m.ones(2, requires_grad=True).double(),
+    lambda m: m.ones(2, dtype=m.float64, requires_grad=True),
+    lambda m: m.ones(2, requires_grad=True)[0],
+    lambda m: m.ones(2, requires_grad=True).view(2, 1),
+    lambda m: m.ones(2, requires_grad=True).clone(),
+    lambda m: -m.ones(2, requires_grad=True),
+    lambda m: 1 - m.ones(2, requires_grad=True),
+    lambda m: 1 / m.ones(2, requires_grad=True),
+    lambda m: m.ones(2, requires_grad=True) ** 2,
+    lambda m: m.ones(2, 2, requires_grad=True) @ m.ones(2, 2),
+    lambda m: m.ones(2, 2, requires_grad=True) @ m.ones(2),
+    lambda m: m.ones(2, requires_grad=True) @ m.ones(2),
+    lambda m: m.ones(3, 2, 2, requires_grad=True) @ m.ones(3, 2, 2),
+    lambda m: m.ones(2, 2, requires_grad=True).t(),
+    lambda m: m.ones(2, 2, requires_grad=True).mean(0),
+    lambda m: m.ones(2, 2, requires_grad=True).max(),
+    lambda m: m.ones(2, 2, requires_grad=True).max(0),
+    lambda m: m.ones(2, requires_grad=True).clone().add_(1),
+    lambda m: m.stack([m.ones(2, requires_grad=True)] * 2),
+    lambda m: m.cat([m.ones(2, requires_grad=True)] * 2),
+    lambda m: m.ones(4, requires_grad=True)[m.tensor([0, 1])],
+    lambda m: m.softmax(m.zeros(2, requires_grad=True), 0),
+    lambda m: m.where(m.tensor([True, False]), m.ones(2, requires_grad=True), 0),
+    lambda m: m.nn.Parameter(m.ones(2)),
+    lambda m: m.nn.Parameter(m.ones(2), requires_grad=False),
+    lambda m: m.tensor([1, 2], dtype=m.int32),
+    lambda m: m.tensor([1.5], dtype=m.float16),
+    lambda m: m.tensor([True]),
+    lambda m: m.tensor([]),
+    lambda m: m.tensor([], dtype=m.int64),
+    lambda m: m.zeros(2, 0),
+    lambda m: m.tensor([1 + 1j]),
+    lambda m: [m.ones(2), m.tensor(1)],
+    lambda m: {"a": m.ones(1)},
+    lambda m: m.arange(2000),
+    lambda m: m.rand(3, 4),
+    lambda m: m.tensor([1e10, 1e-10, float("nan"), float("inf")]),
+    lambda m: m.Size([2, 3]),
+    lambda m: m.ones(2, requires_grad=True).grad_fn,
+    lambda m: m.sort(m.tensor([3, 1, 2])),
+    lambda m: m.tensor([[1.5, 2], [3, 4]]).max(1),
+    lambda m: (m.ones(2, requires_grad=True) * 2).grad_fn.name(),
+    lambda m: m.strided,
+    lambda m: m.channels_last,
+    lambda m: m.preserve_format,
+)
+
+
+@pytest.mark.parametrize("function", SHOWN)
+def test_text(torch, both, function):
+    same(lambda m: repr(function(m)), torch)
+
+
+def test_print_options(torch):
+    def shown(m):
+        found = []
+        for options in ({"precision": 2}, {"sci_mode": True}, {"sci_mode": False, "precision": 6}, {"threshold": 3, "edgeitems": 1},
+                        {"linewidth": 30}, {"profile": "short"}, {"profile": "full"}, {"profile": "default"}):
+            m.set_printoptions(**options)
+            found.append(repr(m.arange(12.0).view(2, 6) / 7))
+        m.set_printoptions(profile="default", sci_mode=None)
+        return found
+    same(shown, torch)
+    with flambeau.printing.printoptions(precision=1):
+        assert repr(flambeau.tensor([0.25])) == "tensor([0.2])"
+    assert repr(flambeau.tensor([0.25])) == "tensor([0.2500])"
+
+
+# ---- copies
+
+COPIED = table(
+    lambda m: copy.copy(m.ones(2)),
+    lambda m: copy.deepcopy(m.ones(2, requires_grad=True)),
+    lambda m: copy.deepcopy(m.ones(2, requires_grad=True) * 2),
+    lambda m: copy.deepcopy([m.ones(2), m.nn.Parameter(m.zeros(1))]),
+    lambda m: [t is u for pair in [[m.ones(1)] * 2] for t, u in [copy.deepcopy(pair)]],
+    lambda m: m.ones(2, requires_grad=True).clone().detach().requires_grad_(),
+)
+
+
+@pytest.mark.parametrize("function", COPIED)
+def test_copies(torch, both, function):
+    same(function, torch)
+
+
+def test_a_shallow_copy_shares_what_a_deep_one_does_not():
+    for m in (flambeau,):
+        t = m.zeros(2)
+        shallow, deep = copy.copy(t), copy.deepcopy(t)
+        t.add_(1)
+        assert shallow.tolist() == [1, 1] and deep.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("kind", DTYPES)
+@pytest.mark.parametrize("protocol", [2, pickle.HIGHEST_PROTOCOL])
+def test_pickle(kind, protocol):
+    t = flambeau.tensor([[1, 2], [3, 4]]).to(getattr(flambeau, kind))
+    found = pickle.loads(pickle.dumps(t, protocol))
+    assert found.dtype is t.dtype and (found == t).all()
+    assert found.mul_(t).tolist() == (t * t).tolist()
+
+
+def test_pickle_keeps_what_tensors_are():
+    p = flambeau.nn.Parameter(flambeau.ones(2))
+    found = pickle.loads(pickle.dumps([p, p, flambeau.zeros(1, requires_grad=True)]))
+    assert found[0] is found[1] and type(found[0]) is flambeau.nn.Parameter and found[0].requires_grad and found[2].requires_grad
+    for value in (flambeau.float32, flambeau.device("cpu"), flambeau.Size([2, 3]), flambeau.strided, flambeau.contiguous_format):
+        assert repr(pickle.loads(pickle.dumps(value))) == repr(value)
+    assert pickle.loads(pickle.dumps(flambeau.int8)) is flambeau.int8
+
+
+def test_names_that_do_not_exist_name_the_nearest():
+    for holder, name, near in ((flambeau, "tenser", "tensor"), (flambeau.ones(1), "reshap", "reshape"), (flambeau, "Tenosr", "Tensor"),
+                               (flambeau.nn, "Linar", "Linear"), (flambeau.nn.functional, "relux", "relu"), (flambeau.optim, "Adamm", "Adam")):
+        with pytest.raises(AttributeError, match=near):
+            getattr(holder, name)
+    assert not hasattr(flambeau.ones(1), "no_such_thing") and not hasattr(flambeau, "no_such_thing")
+
+
+def test_the_check_of_results_can_fail(torch):
+    """The comparison itself: another dtype, value or error is seen."""
+    for right, wrong in ((lambda m: m.ones(2), lambda m: m.ones(2, dtype=m.float64)), (lambda m: m.ones(2), lambda m: m.zeros(2)),
+                         (lambda m: m.ones(2) + m.ones(3), lambda m: m.ones(2) + m.ones(4)), (lambda m: 1, lambda m: 1.0)):
+        with pytest.raises(AssertionError):
+            check(outcome(wrong, flambeau), outcome(right, torch))
