@@ -177,7 +177,7 @@ def table() -> str:
              "is not here.",
              "Made by `python tools/ops_table.py`; do not edit.", "",
              "*Samples* are those of the registry: tests/test_every_op.py runs each for its value, shape and dtype,",
-             "its gradients of first and second order, and its forms. A *composite* is written in other operations.", "",
+             "its gradients of first and second order, and its forms. A *composite* is written in others.", "",
              "| Page | here | out of scope | other reasons |", "|---|---|---|---|"]
     lines += [f"| [{page}](#{page.lower().replace('.', '')}) | {c['here']} | {c['out of scope']} | {c['other']} |"
               for page, c in counts.items()]

@@ -20,7 +20,8 @@ def _hashed(input: Spec, dim, keepdim, mode) -> Spec:
 
 @op(_hashed, upcast=False, detaches=True, api="torch method out",
     cases=[(S(2, 3),), (S(2, 3), 1, {"keepdim": True}), (S(3, dtype="int64", low=-5, high=5),)],
-    wrong=[((S(0),), RuntimeError, "to be specified"), ((S(2, dtype="complex64"),), NotImplementedError, "xor_sum_cpu")])
+    wrong=[((S(0),), RuntimeError, "to be specified"),
+           ((S(2, dtype="complex64"),), NotImplementedError, "xor_sum_cpu")])
 def hash_tensor(xp, input: T, dim=(), *, keepdim=False, mode=0):
     """The elements' 64 bits joined by exclusive or: floats are made doubles, integers keep their sign."""
     kind = input.dtype.kind
