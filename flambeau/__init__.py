@@ -112,6 +112,7 @@ from .random import (
     seed,
     set_rng_state,
 )
+from .serialization import load, save
 from .settings import (
     are_deterministic_algorithms_enabled,
     compile,
