@@ -254,7 +254,8 @@ def _chosen(condition: Spec, on_true: Spec, on_false: Spec) -> Spec:
     cases=[(S(2, 3, dtype="bool"), S(2, 3), S(3)), (S(2, 3, dtype="bool"), S(2, 3), 1.5)])
 def _where(xp, condition: T, on_true: T, on_false: T):
     """`on_true` where `condition` holds, else `on_false`."""
-    if _is_number(on_true) and _is_number(on_false):
+    numbers = (bool, int, float, complex)
+    if type(on_true) in numbers and type(on_false) in numbers:
         level = max(dtypes.of_scalar(type(on_true)).category, dtypes.of_scalar(type(on_false)).category)
         return xp.where(condition, on_true, on_false).astype(dtypes.of_category(level).numpy)
     return xp.where(condition, on_true, on_false)
@@ -265,7 +266,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _choose(condition: Any, on_true: Any, on_false: Any) -> Any:
-    if _is_number(on_true) and _is_number(on_false):
+    numbers = (bool, int, float, complex)
+    if type(on_true) in numbers and type(on_false) in numbers:
         kind = dtypes.of_category(max(dtypes.of_scalar(type(v)).category for v in (on_true, on_false)))
         on_true = filled(condition, (), on_true, kind)
     return _where(condition, on_true, on_false)
