@@ -18,6 +18,7 @@ ARRAYS = {"x": GENERATOR.uniform(0.2, 0.9, (4, 6)), "y": GENERATOR.uniform(-1, 1
 
 # `t` is the module, the other names are the arrays above as tensors.
 DIFFERENTIABLE = """
+t.where(b[0, 0], x.sum(), y.sum())  t.nan_to_num(x.sum())  x.sum().clamp_min(y.sum())  x.sum() ** y.sum()
 t.as_strided_copy(x, (2, 3), (6, 2), 1)  t.atleast_1d(v.sum())  t.atleast_2d(v)  t.atleast_3d(x)  t.block_diag(x, s)
 t.broadcast_tensors(x, v)[1]  t.cartesian_prod(v, v)  t.chain_matmul(s, x)  t.linalg.multi_dot([s, s, x])
 t.column_stack([x, s])  t.combinations(v, 2)  t.corrcoef(x)  x.corrcoef()  t.cumulative_trapezoid(x)

@@ -6,7 +6,7 @@ from typing import Any
 from .. import dtypes
 from ..graph import Spec
 from ._checks import TITLES, refusing, tensors_only
-from ._op import S, T, composite, op
+from ._op import NUMBERS, S, T, composite, op
 from ._rules import broadcast, broadcast_shapes, compared
 from .core import filled
 
@@ -262,7 +262,7 @@ def _where(xp, condition: T, on_true: T, on_false: T):
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (bool, int, float, complex))
+    return type(value) in NUMBERS               # a float64 of NumPy is a float too, but has a dtype of its own
 
 
 def _choose(condition: Any, on_true: Any, on_false: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from .. import dtypes
 from ..device import CPU, resolve
 from ..graph import Spec, spec
-from ._op import T, Ts, op
+from ._op import NUMBERS, T, Ts, op
 
 
 @op(lambda input, dtype: input.like(dtype=dtype), grad=lambda g: g, api="", upcast=False, shown="ToCopy")
@@ -73,7 +73,7 @@ def _full(xp, size, fill_value: T, dtype=None, device=None):
 def _numpy_dtype(xp: Any, value: Any, dtype: Any) -> Any:
     if dtype is not None:
         return dtype.numpy
-    return dtypes.of_scalar(type(value)).numpy if isinstance(value, (bool, int, float, complex)) else value.dtype
+    return dtypes.of_scalar(type(value)).numpy if type(value) in NUMBERS else value.dtype
 
 
 @op(lambda input, size, dtype: input.like(size, dtype), api="", upcast=False, detaches=True)
