@@ -146,3 +146,8 @@ def test_addbmm_in_place_takes_the_shape_of_the_result():
     x = start.clone()
     x.addbmm_(fb.ones(2, 2, 4), fb.ones(2, 4, 3)).sum().backward()
     assert x.shape == (2, 3) and start.grad.tolist() == [2, 2, 2]
+
+
+def test_as_strided_scatter_stays_inside_its_tensor():
+    with pytest.raises(RuntimeError, match="are out of bounds for storage of size 16"):
+        fb.as_strided_scatter(fb.ones(4), fb.ones(2), (2,), (100,))

@@ -64,8 +64,13 @@ def _as_strided_numpy(np, input, size, stride, offset):
     return np.lib.stride_tricks.as_strided(flat[offset:], size, [n * flat.itemsize for n in stride], writeable=False)
 
 
+def _strided_into(input: Spec, size: tuple, stride: tuple, offset: int) -> Spec:
+    _strided(input, size, stride, offset)
+    return input.like()
+
+
 @op(
-    lambda input, value, size: input.like(),
+    _strided_into,
     api="",
     upcast=False,
     shown="AsStridedScatter",
