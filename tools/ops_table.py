@@ -30,7 +30,7 @@ PAGES = ("torch", "torch.Tensor", "torch.nn.functional", "torch.linalg", "torch.
 OTHER = re.compile(
     r"^[A-Z]|^__|^(is_|has_|get_|set_|autocast_|clear_autocast|sym_|import_ir|parse_|unify_type|merge_type|init_num|"
     r"prepare_multi|profiler_|thread_safe|boolean_dispatch|assert_int|handle_torch|reproducibility_|sparse_support|"
-    r"tf32_|common_notes)|_(format|affine|symmetric|qparams)$|legacy_contiguous_format|^(q?u?int\d*(x\d)?|quint\dx\d|bits?\d*(x\d)?|"
+    r"tf32_|common_notes)|_(format|affine|symmetric|qparams)$|legacy_contiguous_format|^channels_last\w*|^(q?u?int\d*(x\d)?|quint\dx\d|bits?\d*(x\d)?|"
     r"b?float\d*\w*|complex\d+|[cfd]?double|half|short|long|bool|int|cfloat|chalf|strided|jagged|typing|fork|wait|"
     r"compiled_with\w*|classproperty|dtype|layout|e|pi|inf|nan|newaxis|classes|ops|device|finfo|iinfo|memory_format|"
     r"compile|compiled\w*|seed|initial_seed|manual_seed|are_\w*|use_deter\w*|sparse_(coo|cs[rc]|bs[rc])|typename|"
