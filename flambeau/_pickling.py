@@ -15,6 +15,7 @@ from ._storage import STORAGE_OF
 from .device import device
 from .dtypes import dtype
 from .info import layout, memory_format
+from .nn import TransformerDecoderLayer, TransformerEncoderLayer
 from .nn.parameter import Buffer, Parameter, _Uninitialized
 from .tensor import Size, Tensor, view_layout
 from .views import root_of
@@ -150,6 +151,11 @@ class CheckpointPickler(pickle._Pickler):  # type: ignore[name-defined]
             return named("torch", "device"), (thing.type,) if thing.index is None else (thing.type, thing.index)
         if isinstance(thing, layout):
             return named("torch.serialization", "_get_layout"), (repr(thing),)
+        if isinstance(thing, (TransformerEncoderLayer, TransformerDecoderLayer)) and callable(thing.activation):
+            make, args, state = thing.__reduce_ex__(2)[
+                :3
+            ]  # PyTorch keeps the function, where a plain pickle has its name
+            return make, args, {**state, "activation": thing.activation}
         return NotImplemented
 
     def memory_of(self, t: Tensor) -> tuple[StoredMemory, int, tuple[int, ...]]:

@@ -138,7 +138,10 @@ def over(storage: Storage, kind: dtype, offset: int, size: Any, stride: Any) -> 
             return found
         storage.root = from_array(values, s=spec(values.shape, kind))
     if storage.root.dtype is kind and total:
-        make_view(found, storage.root, registry["_as_strided"], (size, stride, offset))
+        apart = make_view(from_array(values, s=storage.root._node.spec.like()), storage.root, registry["detach"], ())
+        make_view(
+            found, apart, registry["_as_strided"], (size, stride, offset)
+        )  # the memory is shared, the tape is not
     return found
 
 

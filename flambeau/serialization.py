@@ -246,8 +246,8 @@ def load(
 ) -> Any:
     """Reads what torch.save wrote, here or in PyTorch.
 
-    With `weights_only` (the default) only tensors, numbers, text, collections and what add_safe_globals allowed are made, and
-    no code of the file's runs. Without it a file can run anything: only for files from people you trust.
+    With `weights_only` (the default) only tensors, numbers, text, collections and what add_safe_globals allowed are
+    made, and no code of the file's runs. Without it a file can run anything: only for files from people you trust.
     """
     weights_only = _weights_only(weights_only, pickle_module)
     pickle_load_args.setdefault("encoding", "utf-8")
@@ -376,11 +376,11 @@ class _Source:
     # ---- the format before PyTorch 1.6: pickles one after another, then the storages
 
     def sequence(self, file: Any, start: int) -> Any:
-        if _is_tar(file, start):
+        if start == 0 and _is_tar(file):
             if self.weights_only:
                 raise RuntimeError("Cannot use ``weights_only=True`` with files saved in the legacy .tar format.")
             raise RuntimeError(
-                "flambeau does not read the .tar format of PyTorch before 0.4; load and save the file anew with PyTorch."
+                "flambeau does not read the .tar format of PyTorch before 0.2; load and save it anew with PyTorch."
             )
         data = file.read()
         magic, at = self.unpickled(data, 0, _no_storage)
@@ -473,11 +473,11 @@ def _storage_words(said: Any, count: int) -> tuple:
     return kind, key, location, *rest
 
 
-def _is_tar(file: Any, start: int) -> bool:
+def _is_tar(file: Any) -> bool:
     try:
         with tarfile.open(fileobj=file, mode="r:"):
             return True
     except tarfile.TarError:
         return False
     finally:
-        file.seek(start)
+        file.seek(0)
