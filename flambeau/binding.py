@@ -402,9 +402,9 @@ def into(op: Any, args: tuple, out: Any, kwargs: dict | None = None) -> Any:
         if not isinstance(out, (tuple, list)) or len(out) != len(result):
             raise TypeError(f"{op.name}(): argument 'out' must be tuple of {len(result)} Tensors, not {type_name(out)}")
         for o, r in zip(out, result, strict=True):
-            copy_into(o, r)
+            copy_into(o, r, f"{op.name}(): ")
         return type(result)(*out) if hasattr(result, "_fields") else tuple(out)
-    return copy_into(out, result)
+    return copy_into(out, result, f"{op.name}(): ")
 
 
 class _no_grad:
@@ -418,13 +418,14 @@ class _no_grad:
         mode.grad, mode.key = self.before
 
 
-def copy_into(out: Any, result: Any) -> Any:
+def copy_into(out: Any, result: Any, name: str = "") -> Any:
     """Writes `result` to `out`, which is resized to fit."""
     if not isinstance(out, Tensor):
         raise TypeError(f"argument 'out' must be Tensor, not {type_name(out)}")
     if out.requires_grad and mode.grad:
         raise RuntimeError(
-            "out=... arguments don't support automatic differentiation, but one of the arguments requires grad."
+            f"{name}functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
         )
     if out.shape != result.shape:
         out.resize_(result.shape)

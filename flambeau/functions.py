@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 from . import binding
 from .autograd.modes import enable_grad, no_grad
 from .creation import zeros
+from .engine import freed_error
 from .graph import Node, mode
 from .ops import registry
 from .tensor import Tensor
+from .views import write
 
 
 class FunctionCtx:
@@ -19,6 +22,7 @@ class FunctionCtx:
 
     def __init__(self) -> None:
         self._saved: tuple = ()
+        self._freed = False
         self._materialize = True
         self._dirty: tuple = ()
         self._plain: tuple = ()
@@ -26,10 +30,10 @@ class FunctionCtx:
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keeps tensors for `backward`."""
-        for t in tensors:
+        for i, t in enumerate(tensors):
             if t is not None and not isinstance(t, Tensor):
                 raise TypeError(
-                    f"save_for_backward can only save variables, but argument is of type {type(t).__name__}"
+                    f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}"
                 )
         self._saved = tensors
 
@@ -40,6 +44,8 @@ class FunctionCtx:
     @property
     def saved_tensors(self) -> tuple:
         """The tensors that save_for_backward kept."""
+        if self._freed:
+            raise freed_error()
         return self._saved
 
     def mark_dirty(self, *tensors: Tensor) -> None:
@@ -61,16 +67,18 @@ class _Call:
     def __init__(self, function: type, ctx: FunctionCtx, outputs: list, sources: list) -> None:
         self.function, self.ctx, self.sources = function, ctx, sources
         self.shapes = [(tuple(o.shape), o.dtype) for o in outputs]
+        self.places: list[int] = []  # which of the outputs are differentiable
         self.shown = function.__name__ + "Backward"
 
-    def differentiate(self, node: Node, g: Any, reach: set[Node], create_graph: bool) -> list[tuple[Node, Node]]:
-        """Pairs (input, gradient), by the user's `backward`."""
+    def differentiate(self, given: list, reach: set[Node], create_graph: bool) -> list[tuple[Node, Node]]:
+        """Pairs (input, gradient), by the user's `backward`; `given`: the gradients of the differentiable outputs."""
+        arrived = {place: g for place, g in zip(self.places, given, strict=True) if g is not None}
         grads: list[Any] = []
         for i, (shape, kind) in enumerate(self.shapes):
-            given = _tensor(g) if i == node.kind.env["index"] else None
-            if given is None and self.ctx._materialize:
-                given = zeros(shape, dtype=kind)
-            grads.append(given)
+            if i in arrived:
+                grads.append(_tensor(arrived[i]))
+            else:
+                grads.append(zeros(shape, dtype=kind) if self.ctx._materialize else None)
         with enable_grad() if create_graph else no_grad():
             found = self.function.backward(self.ctx, *grads)  # type: ignore[attr-defined]
         results = found if isinstance(found, tuple) else (found,)
@@ -123,11 +131,12 @@ class Function:
     generate_vmap_rule = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise RuntimeError(
+        warnings.warn(
             f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should "
-            f"invoke them "
-            "on the class itself. Instantiating an autograd function will raise an error in a future version of "
-            "PyTorch."
+            "invoke them on the class itself. Instantiating an autograd function will raise an error in a "
+            "future version of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
         )
 
     @staticmethod
@@ -150,6 +159,7 @@ class Function:
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         two_parts = "setup_context" in {n for c in cls.__mro__ for n in c.__dict__}
         grad = mode.grad
+        sources = [a._node if isinstance(a, Tensor) and a.requires_grad else None for a in args]
         with no_grad():
             if two_parts:
                 output = cls.forward(*args, **kwargs)
@@ -159,25 +169,32 @@ class Function:
         many = output if isinstance(output, tuple) else (output,)
         if not grad or not any(ctx.needs_input_grad):
             return output
-        sources = [a._node if isinstance(a, Tensor) and a.requires_grad else None for a in args]
         inputs = tuple([s for s in sources if s is not None])
-        call = _Call(cls, ctx, [o for o in many if isinstance(o, Tensor)], sources)
+        tensors = [o for o in many if isinstance(o, Tensor)]
+        call = _Call(cls, ctx, tensors, sources)
+        call.places = [
+            i
+            for i, o in enumerate(tensors)
+            if (o.is_floating_point() or o.is_complex()) and not any(o is p for p in ctx._plain)
+        ]
+        found: Any = ()
+        if call.places:
+            found = registry["_custom"].record(tuple([tensors[i]._node for i in call.places]), inputs, cls)  # type: ignore
+            found[0].inputs[0].extra = {"call": call}
+        nodes = dict(zip(call.places, found, strict=True))
         made: list[Any] = []
         index = 0
         for o in many:
             if not isinstance(o, Tensor):
                 made.append(o)
                 continue
-            plain = any(o is p for p in ctx._plain) or not (o.is_floating_point() or o.is_complex())
-            if plain:
+            if index not in nodes:
                 made.append(o.detach())  # type: ignore[attr-defined]
+            elif any(o is d for d in ctx._dirty):
+                write(o, nodes[index])
+                made.append(o)
             else:
-                node = registry["_custom"].record(o._node, inputs, call, index)  # type: ignore[union-attr]
-                if any(o is d for d in ctx._dirty):
-                    o._node = node
-                    made.append(o)
-                else:
-                    made.append(binding.wrap(node))
+                made.append(binding.wrap(nodes[index]))
             index += 1
         ctx._saved = tuple([_reattached(t, many, made) for t in ctx._saved])
         return type(output)(made) if isinstance(output, tuple) else made[0]

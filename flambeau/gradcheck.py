@@ -11,64 +11,60 @@ from .autograd import grad
 from .tensor import Tensor, from_array
 
 
-def _numeric(function: Callable, inputs: tuple, place: int, eps: float) -> list[np.ndarray]:
-    """For each output, its Jacobian with respect to one input, by central differences."""
+def _outputs(found: Any) -> list[Tensor]:
+    """The differentiable results among what a function gave."""
+    many = found if isinstance(found, (tuple, list)) else (found,)
+    return [o for o in many if isinstance(o, Tensor) and (o.is_floating_point() or o.is_complex())]
+
+
+def _numeric(function: Callable, inputs: tuple, place: int, eps: float) -> list[tuple[np.ndarray, Any]]:
+    """For each output, its derivatives along the real and, for complex inputs, the imaginary part of one input."""
     x = inputs[place]
     base = np.array(x.detach()._value())
-    columns: list[list[np.ndarray]] = []
-    steps = [eps] if not x.is_complex() else [eps, 1j * eps]
 
     def outputs(values: np.ndarray) -> list[np.ndarray]:
         given = [from_array(values) if i == place else a for i, a in enumerate(inputs)]
-        found = function(*given)
-        return [
-            np.array(o.detach()._value()).reshape(-1)
-            for o in (found if isinstance(found, (tuple, list)) else (found,))
-            if isinstance(o, Tensor) and (o.is_floating_point() or o.is_complex())
-        ]
+        return [np.array(o.detach()._value()).reshape(-1) for o in _outputs(function(*given))]
 
-    for i in range(base.size):
-        parts = []
-        for step in steps:
+    def along(step: complex) -> list[list[np.ndarray]]:
+        rows = []
+        for i in range(base.size):
             up, down = base.copy().reshape(-1), base.copy().reshape(-1)
             up[i] += step
             down[i] -= step
-            parts.append(
-                [
-                    (a - b) / (2 * eps)
-                    for a, b in zip(outputs(up.reshape(base.shape)), outputs(down.reshape(base.shape)), strict=True)
-                ]
-            )
-        columns.append(parts[0] if len(parts) == 1 else [a + 1j * b for a, b in zip(*parts, strict=True)])
-    return [
-        np.stack([c[k] for c in columns], 0) if columns else np.zeros((0, 0))
-        for k in range(len(columns[0]) if columns else 0)
-    ]
+            pairs = zip(outputs(up.reshape(base.shape)), outputs(down.reshape(base.shape)), strict=True)
+            rows.append([(a - b) / (2 * eps) for a, b in pairs])
+        return [[row[k] for row in rows] for k in range(len(rows[0]) if rows else 0)]
+
+    real = [np.stack(rows) for rows in along(eps)]
+    imaginary: list = [np.stack(rows) for rows in along(1j * eps)] if x.is_complex() else [None] * len(real)
+    return list(zip(real, imaginary, strict=True))
 
 
-def _analytic(function: Callable, inputs: tuple, place: int) -> list[np.ndarray]:
-    found = function(*inputs)
-    outs = [
-        o
-        for o in (found if isinstance(found, (tuple, list)) else (found,))
-        if isinstance(o, Tensor) and (o.is_floating_point() or o.is_complex())
-    ]
+def _expected(real: np.ndarray, imaginary: np.ndarray | None, seed: complex) -> np.ndarray:
+    """The gradient that the derivatives along real and imaginary parts say, for an output's gradient `seed`.
+
+    The gradient of a real L by z = x + iy is dL/dx + i dL/dy, and L changes by Re(conj(seed) do).
+    """
+    found = (np.conj(seed) * real).real
+    return found if imaginary is None else found + 1j * (np.conj(seed) * imaginary).real
+
+
+def _analytic(function: Callable, inputs: tuple, place: int, value: complex) -> list[np.ndarray]:
+    """For each output, the gradients of its elements, each started from `value`."""
     result = []
-    for o in outs:
+    n = inputs[place].numel()
+    for o in _outputs(function(*inputs)):
         columns = []
         for j in range(o.numel()):
-            seed = np.zeros(o.numel(), o.dtype.numpy)
-            seed[j] = 1
-            g = (
-                grad(o, inputs[place], from_array(seed.reshape(tuple(o.shape))), retain_graph=True, allow_unused=True)[
-                    0
-                ]
-                if o.requires_grad
-                else None
-            )
-            n = inputs[place].numel()
+            g = None
+            if o.requires_grad:
+                seed = np.zeros(o.numel(), o.dtype.numpy)
+                seed[j] = value if o.is_complex() else 1
+                first = from_array(seed.reshape(tuple(o.shape)))
+                g = grad(o, inputs[place], first, retain_graph=True, allow_unused=True)[0]
             columns.append(np.zeros(n) if g is None else np.array(g.detach()._value()).reshape(-1))
-        result.append(np.stack(columns, 1) if columns else np.zeros((inputs[place].numel(), 0)))
+        result.append(np.stack(columns, 1) if columns else np.zeros((n, 0)))
     return result
 
 
@@ -104,17 +100,17 @@ def gradcheck(
             "requires_grad=True."
         )
     for place in places:
-        for k, (a, n) in enumerate(
-            zip(_analytic(func, inputs, place), _numeric(func, inputs, place, eps), strict=False)
-        ):
-            expected = np.conj(n) if np.iscomplexobj(a) else n
-            if not np.allclose(a, expected, rtol, atol, equal_nan=True):
-                if raise_exception:
-                    raise GradcheckError(
-                        f"Jacobian mismatch for output {k} with respect to input "
-                        f"{place},\nnumerical:{n}\nanalytical:{a}\n"
-                    )
-                return False
+        numeric = _numeric(func, inputs, place, eps)
+        for seed in (1, 1j) if any(np.iscomplexobj(n) for n, _ in numeric) else (1,):
+            for k, (a, parts) in enumerate(zip(_analytic(func, inputs, place, seed), numeric, strict=False)):
+                n = _expected(*parts, seed if np.iscomplexobj(parts[0]) else 1)
+                if not np.allclose(a, n, rtol, atol, equal_nan=True):
+                    if raise_exception:
+                        raise GradcheckError(
+                            f"Jacobian mismatch for output {k} with respect to input "
+                            f"{place},\nnumerical:{n}\nanalytical:{a}\n"
+                        )
+                    return False
     return True
 
 

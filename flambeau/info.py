@@ -117,8 +117,8 @@ def is_complex(input: Tensor) -> bool:
 
 
 def is_inference(input: Tensor) -> bool:
-    """Whether the tensor was made in inference mode."""
-    return input.is_inference()
+    """Whether the tensor can never take part in a gradient: none here is restricted so."""
+    return False
 
 
 def is_nonzero(input: Tensor) -> bool:

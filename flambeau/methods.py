@@ -179,6 +179,11 @@ def is_pinned(self: Tensor, device: Any = None) -> bool:
     return False
 
 
+def is_inference(self: Tensor) -> bool:
+    """Whether the tensor can never take part in a gradient: none here is restricted so."""
+    return False
+
+
 def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
     """Makes the main diagonal `fill_value`; with `wrap`, a tall matrix's begins anew every n + 1 rows."""
     if self.ndim < 2:
@@ -258,6 +263,7 @@ def install() -> None:
         resize_,
         resize_as_,
         share_memory_,
+        is_inference,
         is_shared,
         pin_memory,
         is_pinned,

@@ -17,7 +17,7 @@ from .graph import Node, Spec, leaf, spec
 from .ops import registry
 from .ops._layout import layout_of
 from .size import Size
-from .views import is_leaf_node, make_view, owned, root_of, write
+from .views import is_leaf_node, make_view, owned, root_of, title, write
 
 _new = object.__new__
 
@@ -156,10 +156,6 @@ class Tensor(Arithmetic):
         """The number of the GPU the tensor is on; -1 for the processor."""
         return -1 if self.device.index is None else self.device.index
 
-    def is_inference(self) -> bool:
-        """Whether the tensor was made in inference mode."""
-        return "_inference" in self.__dict__
-
     is_cuda = property(lambda self: self._node.spec.device.type == "cuda")
     is_cpu = property(lambda self: self._node.spec.device.type == "cpu")
     is_sparse = is_quantized = is_nested = is_mkldnn = is_mps = is_meta = is_xpu = property(lambda self: False)
@@ -288,11 +284,20 @@ class Tensor(Arithmetic):
     def grad(self, new: Tensor | None) -> None:
         if new is not None:
             if not isinstance(new, Tensor):
-                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(new)}")
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(new).__name__}"
+                )
             if new.shape != self.shape:
-                raise RuntimeError("assigned grad has data of a different size")
+                raise RuntimeError(
+                    f"attempting to assign a gradient of size '{list(new.shape)}' to a tensor of "
+                    f"size '{list(self.shape)}'. "
+                    "Please ensure that the gradient and the tensor are the same size"
+                )
             if new.dtype is not self.dtype:
-                raise RuntimeError("assigned grad has data of a different type")
+                raise RuntimeError(
+                    f"attempting to assign a gradient with dtype '{title(new.dtype).lower()}' "
+                    f"to a tensor with grad_dtype '{title(self.dtype)}'."
+                )
         self._grad = new
 
     @grad.deleter

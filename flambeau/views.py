@@ -117,9 +117,10 @@ def mark_changed(node: Node, version: int, new: Node | None = None) -> None:
     extra = node.extra if type(node.extra) is dict else {"owner": node.extra} if node.extra is not None else {}
     writer = (
         new.kind.op.backward_name(new.kind).removesuffix("Backward0")
-        if new is not None and new.kind.op is not None and new.kind.tape
+        if new is not None and new.kind.op is not None and new.kind.tape and new.kind.op.name != "_leaf"
         else ""
     )
+    writer = "torch::autograd::CopySlices" if writer == "CopySlices" else writer
     node.extra = {**extra, "version": (version + 1, version), "writer": writer}
 
 

@@ -38,6 +38,8 @@ def _listed(values: Any) -> list:
 
 def seeds_for(roots: list, given: list) -> list[Node | None]:
     """The gradient that each root starts from: as given, or 1 for a scalar."""
+    if len(roots) != len(given):
+        raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
     found: list[Node | None] = []
     for root, seed in zip(roots, given, strict=True):
         if not root.requires_grad:
@@ -142,13 +144,19 @@ def backward(
             accumulate(t, g)
 
 
+def hooked(hooks: dict, g: Node) -> Node:
+    """The gradient `g` after the hooks of a leaf."""
+    from .hooks import replaced
+
+    for hook in list(hooks.values()):
+        g = replaced(hook, g)
+    return g
+
+
 def accumulate(t: Any, g: Node) -> None:
     """Adds a gradient to `t.grad`, through the hooks of `t`."""
     if t._hooks is not None and t._hooks and t.is_leaf:
-        for hook in list(t._hooks.values()):
-            changed = hook(_tensor(g))
-            if changed is not None:
-                g = changed._node
+        g = hooked(t._hooks, g)
     if t._grad is None:
         t._grad = _tensor(g)
     else:
@@ -203,9 +211,11 @@ def grad(
         )
     }
     result = []
-    for t, node in zip(leaves, wanted, strict=True):
+    for i, (t, node) in enumerate(zip(leaves, wanted, strict=True)):
         g = found.get(id(node))
         if g is not None:
+            if t._hooks and t.is_leaf:
+                g = hooked(t._hooks, g)
             result.append(_tensor(g))
         elif materialize_grads:
             result.append(t.new_zeros(t.shape))
@@ -213,8 +223,8 @@ def grad(
             result.append(None)
         else:
             raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
-                "if this is "
+                f"The differentiated Tensor at index {i} appears to not have been used in the graph. "
+                "Set allow_unused=True if this is "
                 "the desired behavior."
             )
     return tuple(result)

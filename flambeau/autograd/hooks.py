@@ -1,4 +1,5 @@
 """Where the user's code takes part in a gradient: hooks, functions of their own, the names in `grad_fn`."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -17,27 +18,39 @@ def _tensor(node: Node) -> Any:
 
 def arrived(accumulating: bool) -> Callable[[Node, Any], Any]:
     """What happens to the finished gradient of a node: its hooks, and `.grad` if it is retained."""
+
     def finish(node: Node, g: Any) -> Any:
         extra = node.extra
         if type(extra) is not dict or type(g) is list or is_target(node):
             return g
         for hook in list(extra.get("hooks", {}).values()):
-            changed = hook(_tensor(g))
-            if changed is not None:
-                g = changed._node
+            g = replaced(hook, g)
         holder = extra["retain"]() if "retain" in extra and accumulating else None
         if holder is not None:
             holder._grad = _tensor(g)
         return g
+
     return finish
+
+
+def replaced(hook: Callable, g: Node) -> Node:
+    """The gradient `g` as the hook leaves it."""
+    changed = hook(_tensor(g))
+    if changed is None:
+        return g
+    if not isinstance(changed, binding.Tensor):
+        raise TypeError(f"expected Variable, but hook returned '{type(changed).__name__}'")
+    return changed._node
 
 
 def special(create_graph: bool) -> Callable[[Node, Any, set[Node]], list]:
     """The gradient rule of any node, the user's functions included."""
+
     def rule(node: Node, g: Any, reach: set[Node]) -> list:
         if node.kind.op.name == "_custom":
-            return node.kind.env["function"].differentiate(node, g, reach, create_graph)
+            return node.extra["call"].differentiate(g, reach, create_graph)
         return builtin(node, g, reach)
+
     return rule
 
 
@@ -53,7 +66,7 @@ class GradFn:
         if node.kind.op.name == "_pick":
             node = node.inputs[0]
         if node.kind.op.name == "_custom":
-            return node.kind.env["function"].shown
+            return node.kind.env["function"].__name__ + "Backward"
         return node.kind.op.backward_name(node.kind)
 
     @property

@@ -1,4 +1,5 @@
 """Contexts and decorators that switch the tape on and off, for the thread they are used in."""
+
 from __future__ import annotations
 
 import functools
@@ -11,6 +12,7 @@ from ..graph import mode
 
 class _Switch:
     """A context manager and decorator that sets the mode and puts it back."""
+
     grad: bool = True
     inference: bool | None = None
 
@@ -32,23 +34,35 @@ class _Switch:
 
     def __call__(self, function: Callable) -> Callable:
         if inspect.isgeneratorfunction(function):
+
             @functools.wraps(function)
             def generate(*args: Any, **kwargs: Any) -> Any:
                 produced = function(*args, **kwargs)
-                sent: Any = None
+                step: Callable = produced.send
+                given: Any = None
                 while True:
                     try:
                         with self.clone():
-                            value = produced.send(sent)
+                            value = step(given)
                     except StopIteration as end:
                         return end.value
-                    sent = yield value
+                    try:
+                        given = yield value
+                        step = produced.send
+                    except GeneratorExit:
+                        with self.clone():
+                            produced.close()
+                        raise
+                    except BaseException as error:
+                        step, given = produced.throw, error
+
             return generate
 
         @functools.wraps(function)
         def inside(*args: Any, **kwargs: Any) -> Any:
             with self.clone():
                 return function(*args, **kwargs)
+
         return inside
 
 
@@ -75,11 +89,13 @@ class no_grad(_Plain):
     ...     (x * 2).requires_grad
     False
     """
+
     grad = False
 
 
 class enable_grad(_Plain):
     """Switches the tape on within `no_grad`."""
+
     grad = True
 
 

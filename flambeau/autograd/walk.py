@@ -84,7 +84,7 @@ def builtin(node: Node, g: Any, reach: set[Node]) -> list[tuple[Node, Node]]:
         if type(node.inputs[i]) is Node and "changed" in node.inputs[i].kind.state:
             raise changed_error(node.inputs[i])
     if node.kind.saves_out and "changed" in node.kind.state:
-        raise changed_error(node)
+        raise changed_error(node, node)
     env = op.environment(node)
     env["g"] = tuple(g) if type(g) is list else g
     env["out"] = picks(node) if type(node.spec) is tuple else node
@@ -105,11 +105,11 @@ def builtin(node: Node, g: Any, reach: set[Node]) -> list[tuple[Node, Node]]:
     return found
 
 
-def changed_error(node: Node) -> RuntimeError:
+def changed_error(node: Node, made_by: Node | None = None) -> RuntimeError:
     """PyTorch's error for a value that the tape had saved and a write has replaced."""
     extra = node.extra if type(node.extra) is dict else {}
     now, then = extra.get("version", (1, 0))
-    writer = extra.get("writer")
+    writer = made_by.kind.op.backward_name(made_by.kind).removesuffix("Backward0") if made_by else extra.get("writer")
     name = f", which is output 0 of {writer}," if writer else ""
     return RuntimeError(
         f"one of the variables needed for gradient computation has been modified by an inplace operation: "
@@ -336,4 +336,6 @@ def recorded(
         for node in nodes:
             if node.kind.saves or node.kind.saves_out:
                 node.inputs = FREED
+            elif type(node.extra) is dict and "call" in node.extra:
+                node.extra["call"].ctx._freed = True
     return found

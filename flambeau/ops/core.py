@@ -103,11 +103,15 @@ def counted(input, end, start=0, step=1, dtype=dtypes.int64):
     return _counted_like(input, start, end, step, dtype)
 
 
-@op(lambda result, inputs, function, index: result.like(), api="", upcast=False, grad=dict(inputs=lambda g: None))
-def _custom(xp, result: T, inputs: Ts, function, index):
-    """The result of a function whose gradient the user wrote (`autograd.Function`); `inputs` only tie it to the
-    tape."""
-    return result
+@op(
+    lambda results, inputs, function: tuple(r.like() for r in results),
+    api="",
+    upcast=False,
+    grad=dict(inputs=lambda g: None),
+)
+def _custom(xp, results: Ts, inputs: Ts, function):
+    """The results of a function with a gradient of its own (`autograd.Function`); `inputs` only tie it to the tape."""
+    return tuple(results)
 
 
 @op(
