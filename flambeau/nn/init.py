@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from ..autograd import no_grad
@@ -192,9 +194,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         flat = normal_(empty((rows, columns), dtype=tensor.dtype), 0, 1, generator)
         if rows < columns:
             flat = flat.t()  # type: ignore[attr-defined]
-        from ..ops import registry
-
-        q, r = registry["_qr"](flat) if "_qr" in registry else _qr(flat)
+        q, r = _qr(flat)
         q = q * r.diagonal().sign()
         if rows < columns:
             q = q.t()
@@ -220,3 +220,24 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
         for column in range(columns):
             tensor[randperm(rows)[:zeros], column] = 0  # type: ignore[index]
     return tensor
+
+
+def _old(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The name of a function before it got its underscore."""
+    new, name = function.__name__, function.__name__[:-1]
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Tensor:
+        warnings.warn(
+            f"`nn.init.{name}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2
+        )
+        return function(*args, **kwargs)
+
+    called.__name__ = name
+    return called
+
+
+uniform, normal, constant, eye, dirac = _old(uniform_), _old(normal_), _old(constant_), _old(eye_), _old(dirac_)
+xavier_uniform, xavier_normal = _old(xavier_uniform_), _old(xavier_normal_)
+kaiming_uniform, kaiming_normal = _old(kaiming_uniform_), _old(kaiming_normal_)
+orthogonal, sparse = _old(orthogonal_), _old(sparse_)
