@@ -187,7 +187,7 @@ class ArchiveReader:
             found = self._copied(start, entry.file_size)
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, EOFError) as error:
             raise RuntimeError(f"{_READ}file {record}: {error}") from error
-        if entry.CRC and zlib.crc32(found) != entry.CRC:  # 0: written without checksums
+        if entry.CRC and zlib.crc32(found.data) != entry.CRC:  # 0: written without checksums
             raise RuntimeError(f"{_READ}file {record}: CRC-32 check failed. The file is damaged.")
         return found
 
@@ -207,7 +207,7 @@ class ArchiveReader:
     def _copied(self, start: int, size: int) -> np.ndarray:
         self.file.seek(start)
         found = np.empty(size, np.uint8)
-        view, done = memoryview(found), 0
+        view, done = found.data, 0
         while done < size:
             if hasattr(self.file, "readinto"):
                 count = self.file.readinto(view[done:])

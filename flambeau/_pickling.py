@@ -102,7 +102,7 @@ def reduced(t: Tensor, store: Any) -> tuple:
             attributes,
         )
     memory, offset, strides = store(t)
-    args = (memory, offset, tuple(t.shape), strides, t.requires_grad, OrderedDict())
+    args: tuple = (memory, offset, tuple(t.shape), strides, t.requires_grad, OrderedDict())
     made: tuple = (named("torch._utils", "_rebuild_tensor_v2"), args)
     if t.dtype not in STORAGE_OF:
         made = named("torch._utils", "_rebuild_tensor_v3"), (*args, t.dtype)
@@ -116,7 +116,10 @@ def reduced(t: Tensor, store: Any) -> tuple:
     return made
 
 
-class CheckpointPickler(pickle._Pickler):  # type: ignore[name-defined]
+_Pickler: Any = pickle._Pickler  # type: ignore[attr-defined]
+
+
+class CheckpointPickler(_Pickler):
     """Python's pickler, with PyTorch's words for tensors, dtypes and classes; collects the memory to store."""
 
     def __init__(self, file: Any, protocol: int = 2, legacy: bool = False) -> None:
@@ -155,7 +158,7 @@ class CheckpointPickler(pickle._Pickler):  # type: ignore[name-defined]
             make, args, state = thing.__reduce_ex__(2)[
                 :3
             ]  # PyTorch keeps the function, where a plain pickle has its name
-            return make, args, {**state, "activation": thing.activation}
+            return plain[0], plain[1], {**plain[2], "activation": thing.activation}
         return NotImplemented
 
     def memory_of(self, t: Tensor) -> tuple[StoredMemory, int, tuple[int, ...]]:
@@ -216,7 +219,7 @@ class CheckpointPickler(pickle._Pickler):  # type: ignore[name-defined]
         else:
             self.save_global(obj)
 
-    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch = dict(_Pickler.dispatch)
     dispatch[type] = save_type
     dispatch[FunctionType] = dispatch[BuiltinFunctionType] = save_global
     dispatch[Name] = lambda self, thing: self._write_name(thing, thing.module, thing.name)

@@ -404,6 +404,24 @@ _ACTS: dict[int, Callable[[WeightsOnlyReader], Any]] = {
 }
 
 
+def unsafe_names(data: bytes) -> list[str]:
+    """The names in a pickle that are not on the list, sorted; nothing is made of it."""
+    import pickletools
+
+    found, texts = set(), [""]
+    try:
+        for operation, value, _ in pickletools.genops(data):
+            if operation.name in ("GLOBAL", "INST"):
+                found.add(".".join(modern(*str(value).split(" ", 1))))
+            elif operation.name == "STACK_GLOBAL":
+                found.add(".".join(modern(texts[-2], texts[-1])))
+            elif isinstance(value, str):
+                texts.append(value)
+    except (ValueError, IndexError, TypeError, UnicodeDecodeError) as error:
+        raise pickle.UnpicklingError(f"the pickle is damaged ({error})") from error
+    return sorted(found - set(known()) - set(_declared()))
+
+
 # ---- files that are trusted
 
 

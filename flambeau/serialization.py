@@ -8,7 +8,6 @@ import os
 import pickle
 import secrets
 import sys
-import tarfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from ._unpickling import (
     get_safe_globals,
     safe_globals,
     trusted,
+    unsafe_names,
 )
 from .device import device, resolve
 
@@ -40,6 +40,7 @@ __all__ = [
     "get_crc32_options",
     "get_default_load_endianness",
     "get_safe_globals",
+    "get_unsafe_globals_in_checkpoint",
     "load",
     "location_tag",
     "safe_globals",
@@ -291,6 +292,21 @@ def _weights_only(asked: bool | None, pickle_module: Any) -> bool:
     return asked
 
 
+def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
+    """The names in a checkpoint for which load with `weights_only` would refuse it."""
+    if isinstance(f, (str, os.PathLike)):
+        with open(f, "rb") as file:
+            return get_unsafe_globals_in_checkpoint(file)
+    start = f.tell()
+    if f.read(len(LOCAL_MAGIC)) != LOCAL_MAGIC:
+        raise ValueError("Expected input to be a checkpoint returned by torch.save")
+    f.seek(start)
+    reader = ArchiveReader(f)
+    if reader.has("constants.pkl"):
+        raise ValueError("Expected input to be a checkpoint returned by torch.save but got a torchscript checkpoint")
+    return unsafe_names(reader.read("data.pkl"))
+
+
 class _Source:
     """One call of load: how pickles are read, and the storages met so far."""
 
@@ -474,6 +490,8 @@ def _storage_words(said: Any, count: int) -> tuple:
 
 
 def _is_tar(file: Any) -> bool:
+    import tarfile
+
     try:
         with tarfile.open(fileobj=file, mode="r:"):
             return True
