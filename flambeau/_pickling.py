@@ -155,9 +155,8 @@ class CheckpointPickler(_Pickler):
         if isinstance(thing, layout):
             return named("torch.serialization", "_get_layout"), (repr(thing),)
         if isinstance(thing, (TransformerEncoderLayer, TransformerDecoderLayer)) and callable(thing.activation):
-            make, args, state = thing.__reduce_ex__(2)[
-                :3
-            ]  # PyTorch keeps the function, where a plain pickle has its name
+            # PyTorch keeps the function, where a plain pickle has its name
+            plain: Any = thing.__reduce_ex__(2)
             return plain[0], plain[1], {**plain[2], "activation": thing.activation}
         return NotImplemented
 

@@ -6,17 +6,15 @@ import io
 import mmap as _mmap
 import os
 import pickle
-import secrets
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._archive import LOCAL_MAGIC, ArchiveReader, ArchiveWriter
 from ._pickling import CheckpointPickler
 from ._storage import Storage, StorageType
 from ._unpickling import (
@@ -29,6 +27,9 @@ from ._unpickling import (
     unsafe_names,
 )
 from .device import device, resolve
+
+if TYPE_CHECKING:
+    from ._archive import ArchiveReader
 
 __all__ = [
     "LoadEndianness",
@@ -50,6 +51,7 @@ __all__ = [
 ]
 
 DEFAULT_PROTOCOL = 2
+ARCHIVE_MAGIC = b"PK\x03\x04"
 MAGIC_NUMBER, PROTOCOL_VERSION = 0x1950A86A20F9469CFC6C, 1001
 _checksums = True
 _endianness: LoadEndianness | None = None
@@ -130,6 +132,8 @@ def save(
 
 
 def _write_archive(file: Any, name: str, pickled: Any, pickler: CheckpointPickler, say_order: bool) -> None:
+    from ._archive import ArchiveWriter
+
     archive = ArchiveWriter(file, name, checksums=_checksums)
     archive.write("data.pkl", pickled)
     archive.write(".format_version", b"1")
@@ -139,7 +143,7 @@ def _write_archive(file: Any, name: str, pickled: Any, pickler: CheckpointPickle
     for memory in pickler.stored.values():
         archive.write(f"data/{memory.key}", memory.bytes())
     archive.write("version", b"3\n")
-    archive.write(".data/serialization_id", f"{secrets.randbelow(10**40):040d}".encode())
+    archive.write(".data/serialization_id", archive.identity())
     archive.close()
 
 
@@ -172,7 +176,7 @@ def _replacing(path: str) -> Iterator[Any]:
         with open(place, "wb") as file:
             yield file
         return
-    beside = os.path.join(folder, f".{secrets.token_hex(8)}.part")
+    beside = os.path.join(folder, f".{os.urandom(8).hex()}.part")
     try:
         with open(beside, "xb") as file:
             yield file
@@ -298,10 +302,12 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
         with open(f, "rb") as file:
             return get_unsafe_globals_in_checkpoint(file)
     start = f.tell()
-    if f.read(len(LOCAL_MAGIC)) != LOCAL_MAGIC:
+    if f.read(len(ARCHIVE_MAGIC)) != ARCHIVE_MAGIC:
         raise ValueError("Expected input to be a checkpoint returned by torch.save")
     f.seek(start)
-    reader = ArchiveReader(f)
+    from ._archive import ArchiveReader as Reader
+
+    reader = Reader(f)
     if reader.has("constants.pkl"):
         raise ValueError("Expected input to be a checkpoint returned by torch.save but got a torchscript checkpoint")
     return unsafe_names(reader.read("data.pkl"))
@@ -322,9 +328,9 @@ class _Source:
     def load(self, file: Any, path: Any, mapped: bool) -> Any:
         """The object in a file, in whichever format it is."""
         start = file.tell()
-        head = file.read(len(LOCAL_MAGIC))
+        head = file.read(len(ARCHIVE_MAGIC))
         file.seek(start)
-        if head == LOCAL_MAGIC:
+        if head == ARCHIVE_MAGIC:
             if mapped and path is None:
                 raise ValueError("f must be a file path in order to use the mmap argument")
             return self.archive(file, mapped)
@@ -355,8 +361,10 @@ class _Source:
     # ---- the archive format
 
     def archive(self, file: Any, mapped: bool) -> Any:
+        from ._archive import ArchiveReader as Reader
+
         memory = _mmap.mmap(file.fileno(), 0, access=_mmap.ACCESS_COPY) if mapped else None
-        reader = ArchiveReader(file, memory)
+        reader = Reader(file, memory)
         if reader.has("constants.pkl"):
             raise RuntimeError(
                 "Cannot use ``weights_only=True`` with TorchScript archives passed to ``torch.load``."

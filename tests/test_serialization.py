@@ -151,6 +151,12 @@ def test_values_that_share_memory_are_stored_once_and_still_share(torch):
     assert found[1].sum().item() == 5
 
 
+def test_the_same_object_makes_the_same_file():
+    thing = {"a": flambeau.arange(5), "b": [1, "x"]}
+    assert written(flambeau, thing).getvalue() == written(flambeau, thing).getvalue()
+    assert written(flambeau, thing).getvalue() != written(flambeau, {**thing, "a": flambeau.ones(5)}).getvalue()
+
+
 def test_a_view_alone_keeps_its_place(torch):
     theirs = torch.arange(12.0).reshape(3, 4).t()
     mine = carried(torch, flambeau, theirs)
@@ -591,19 +597,3 @@ def test_numpy_values_once_declared(torch):
         file.seek(0)
         found = flambeau.load(file)
     assert found["scalar"] == 1.5 and found["array"].tolist() == [0, 1, 2, 3]
-
-
-def test_defaults_from_the_environment(monkeypatch):
-    file = written(flambeau, Plain())
-    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
-    with pytest.warns(UserWarning, match="forcing weights_only=False"):
-        assert flambeau.load(file).value == 3
-    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
-    with pytest.raises(RuntimeError, match="Only one of"):
-        flambeau.load(file)
-    monkeypatch.delenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
-    file.seek(0)
-    with pytest.raises(pickle.UnpicklingError):
-        flambeau.load(file, weights_only=False)
-    with pytest.raises(RuntimeError, match="Can not safely load weights when explicit pickle_module is specified"):
-        flambeau.load(file, pickle_module=pickle)

@@ -37,6 +37,9 @@ class Own(flambeau.nn.Module):
 class Plain:
     """A class that is never declared safe."""
 
+    def __init__(self):
+        self.value = 3
+
 
 def damaged(data: bytes) -> None:
     """Asserts that loading raises one of the errors that say what is wrong."""
@@ -347,3 +350,22 @@ def test_open_files(tmp_path):
         flambeau.save({"a": flambeau.arange(3)}, file)
     with open(tmp_path / "a.pt", "rb") as file:
         assert flambeau.load(file)["a"].tolist() == [0, 1, 2]
+
+
+# ---- which way files are read
+
+
+def test_defaults_from_the_environment(monkeypatch):
+    file = written(flambeau, Plain())
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    with pytest.warns(UserWarning, match="forcing weights_only=False"):
+        assert flambeau.load(file).value == 3
+    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
+    with pytest.raises(RuntimeError, match="Only one of"):
+        flambeau.load(file)
+    monkeypatch.delenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
+    file.seek(0)
+    with pytest.raises(pickle.UnpicklingError):
+        flambeau.load(file, weights_only=False)
+    with pytest.raises(RuntimeError, match="Can not safely load weights when explicit pickle_module is specified"):
+        flambeau.load(file, pickle_module=pickle)
