@@ -8,9 +8,11 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..autograd import no_grad
-from ..random import Generator
-from ..tensor import Tensor
+from ..random import Generator, stream
+from ..tensor import Tensor, from_array
 
 
 def calculate_gain(nonlinearity: str, param: Any = None) -> float:
@@ -63,24 +65,31 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal, cut to [a, b], by the inverse of the distribution function."""
-
-    def below(x: float) -> float:
-        return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
-
+    """Normal, cut to [a, b]: what falls outside is drawn again; an interval with little mass is filled by Robert's
+    rejection from uniform proposals (arXiv 0907.4010)."""
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
-            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
-            "incorrect.",
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
             stacklevel=2,
         )
+    low, high = (a - mean) / std, (b - mean) / std
+    mass = (math.erf(high / math.sqrt(2)) - math.erf(low / math.sqrt(2))) / 2
+    source, shape, kind = stream(generator), tuple(tensor.shape), tensor.dtype.name
+    if mass >= 0.3:
+        values = source.normal(shape, mean, std, kind)
+        while (outside := (values < a) | (values > b)).any():
+            values = np.where(outside, source.normal(shape, mean, std, kind), values)
+    else:
+        nearest = 0.0 if low <= 0 <= high else min(low * low, high * high)
+        values, missing = np.zeros(shape, tensor.dtype.numpy), np.ones(shape, bool)
+        while missing.any():
+            proposed = source.uniform(shape, low, high, kind)
+            taken = source.uniform(shape, dtype=kind) <= np.exp((nearest - proposed * proposed) / 2)
+            values = np.where(missing & taken, proposed, values)
+            missing &= ~taken
+        values = values * std + mean
     with no_grad():
-        low, high = below((a - mean) / std), below((b - mean) / std)
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)  # type: ignore[attr-defined]
-        tensor.erfinv_()  # type: ignore[attr-defined]
-        tensor.mul_(std * math.sqrt(2.0))  # type: ignore[attr-defined]
-        tensor.add_(mean)  # type: ignore[attr-defined]
-        return tensor.clamp_(min=a, max=b)  # type: ignore[attr-defined]
+        return tensor.copy_(from_array(np.asarray(values, tensor.dtype.numpy)))
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
@@ -103,10 +112,10 @@ def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix."""
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    from ..creation import eye  # type: ignore[attr-defined]
+    from ..ranges import eye as identity
 
     with no_grad():
-        return tensor.copy_(eye(*tensor.shape, dtype=tensor.dtype))
+        return tensor.copy_(identity(*tensor.shape, dtype=tensor.dtype))
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
@@ -228,9 +237,7 @@ def _old(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @functools.wraps(function)
     def called(*args: Any, **kwargs: Any) -> Tensor:
-        warnings.warn(
-            f"`nn.init.{name}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2
-        )
+        warnings.warn(f"`nn.init.{name}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2)
         return function(*args, **kwargs)
 
     called.__name__ = name
