@@ -431,7 +431,10 @@ class Stream:
                 raise not_implemented("bernoulli_tensor_cpu_p_", p.dtype)
             shape = p.shape if shape is None else shape
             if not ((p >= 0) & (p <= 1)).all():
-                raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
+                raise RuntimeError(
+                    "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error "
+                    "message be improved?  If so, please report an enhancement request to PyTorch.)"
+                )
             draw = self._uniform53 if p.dtype == np.float64 else self._uniform24
             ones = draw(size(shape)).reshape(shape) < p.astype(draw(0).dtype)
             return ones.astype(numpy_dtype(dtype) if dtype is not None else p.dtype)

@@ -138,8 +138,8 @@ def rand(
     """A tensor of the given shape, its elements uniform in [0, 1)."""
     resolve(device)
     kind = dtype or dtypes.default_dtype()
-    _floating("uniform", kind)
-    return _made(stream(generator).uniform(_sized(size), dtype=kind.name), kind, requires_grad, out)
+    _floating("check_uniform_bounds", kind)
+    return _made(stream(generator).uniform(_shape(size), dtype=kind.name), kind, requires_grad, out)
 
 
 def randn(
@@ -155,8 +155,17 @@ def randn(
     """A tensor of the given shape, its elements normal with mean 0 and standard deviation 1."""
     resolve(device)
     kind = dtype or dtypes.default_dtype()
-    _floating("normal", kind)
-    return _made(stream(generator).normal(_sized(size), dtype=kind.name), kind, requires_grad, out)
+    _floating("normal_kernel_cpu", kind)
+    return _made(stream(generator).normal(_shape(size), dtype=kind.name), kind, requires_grad, out)
+
+
+def _shape(size: tuple) -> tuple[int, ...]:
+    """Sizes as given, none of them negative."""
+    shape = _sized(size)
+    for n in shape:
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
+    return shape
 
 
 def _floating(name: str, kind: dtype) -> None:
@@ -167,10 +176,10 @@ def _floating(name: str, kind: dtype) -> None:
 
 
 def randint(
-    low: int,
+    *given: Any,
+    low: int | None = None,
     high: Any = None,
     size: Any = None,
-    *,
     generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: Any = None,
@@ -179,9 +188,17 @@ def randint(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """Integers from `low` (0 if left out) to below `high`, in a tensor of shape `size`."""
-    if size is None:
-        low, high, size = 0, low, high
+    """Integers from `low` (0 if left out) to below `high`, in shape `size`: `randint([low,] high, size)`."""
+    rest = list(given)
+    if size is None and rest:
+        size = rest.pop()
+    if high is None and rest:
+        high = rest.pop()
+    if low is None:
+        low = rest.pop() if rest else 0
+    if rest or high is None or size is None:
+        kinds = ", ".join(type(value).__name__ for value in given)
+        raise TypeError(f"randint() received an invalid combination of arguments - got ({kinds}), but expected one of:")
     kind = dtype or dtypes.int64
     resolve(device)
     return _made(stream(generator).integers(_sized((size,)), int(low), int(high), kind.name), kind, requires_grad, out)

@@ -97,7 +97,7 @@ class Module(State):
                 return call_with_hooks(self, args, kwargs)
             return self.forward(*args, **kwargs)
         except Exception as error:
-            note_module(error, self)
+            note_module(error, self, args)
             raise
 
     _call_impl = _wrapped_call_impl = __call__
@@ -534,13 +534,15 @@ def _or(changed: Any, value: Any) -> Any:
 
 
 def _typename(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return value.type()
     kind = type(value)
     module = "torch" + kind.__module__[8:] if kind.__module__.startswith("flambeau") else kind.__module__
     return kind.__name__ if module in ("builtins", "__builtin__") else f"{module}.{kind.__name__}"
 
 
-def note_module(error: Exception, module: Module) -> None:
-    """Says, in a note of an error that flambeau raised, which module of the model it was in."""
+def note_module(error: Exception, module: Module, args: tuple) -> None:
+    """Says, in a note of an error that flambeau raised, which module of the model it was in, and what it was given."""
     path = getattr(error, "_flambeau_path", None)
     if path is None:
         trace = error.__traceback__
@@ -552,7 +554,9 @@ def note_module(error: Exception, module: Module) -> None:
         error._flambeau_path = [module, "", ""]  # type: ignore[attr-defined]
         error.add_note("")
         path = error._flambeau_path  # type: ignore[attr-defined]
+        given = ", ".join(str(list(a.shape)) for a in args if isinstance(a, Tensor) and not is_lazy(a))
         path[2] = repr(module) if not module._modules else type(module).__name__
+        path[2] += f" given {given}" if given else ""
         shown = type(module).__name__
     else:
         child, dotted, _ = path

@@ -465,7 +465,7 @@ def cross_entropy(
     if size_average is not None or reduce is not None:
         reduction = legacy(size_average, reduce, reduction)
     if label_smoothing and not 0 <= label_smoothing <= 1:
-        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
     for place, operand in enumerate((input, target)):
         if isinstance(operand, NUMBERS):
             name = ("input", "target")[place]
