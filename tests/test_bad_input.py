@@ -91,7 +91,7 @@ def test_an_error_names_the_module_and_its_shapes(both):
     with pytest.raises(RuntimeError, match=r"mat1 and mat2 shapes cannot be multiplied \(2x8 and 9x1\)") as caught:
         model(flambeau.ones(2, 4))
     notes = " ".join(caught.value.__notes__)
-    assert "in module Sequential.2.0 (Linear(in_features=9, out_features=1, bias=True) given [2, 8])" in notes
+    assert "in module Sequential.2.0 (Linear(in_features=9, out_features=1, bias=True)) given [2, 8]" in notes
 
 
 def test_an_unknown_keyword_names_it(both):

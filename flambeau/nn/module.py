@@ -551,21 +551,22 @@ def note_module(error: Exception, module: Module, args: tuple) -> None:
         file = trace.tb_frame.f_code.co_filename.replace("\\", "/") if trace is not None else ""
         if not file.startswith((_PACKAGE, "<flambeau")):
             return
-        error._flambeau_path = [module, "", ""]  # type: ignore[attr-defined]
+        error._flambeau_path = [module, "", "", ""]  # type: ignore[attr-defined]
         error.add_note("")
         path = error._flambeau_path  # type: ignore[attr-defined]
         given = ", ".join(str(list(a.shape)) for a in args if isinstance(a, Tensor) and not is_lazy(a))
         path[2] = repr(module) if not module._modules else type(module).__name__
-        path[2] += f" given {given}" if given else ""
+        path[3] = f" given {given}" if given else ""
         shown = type(module).__name__
     else:
-        child, dotted, _ = path
+        child, dotted, *_ = path
         name = next((n for n, m in module._modules.items() if m is child), None)
         if name is None:
             return
         path[0], path[1] = module, name + ("." + dotted if dotted else "")
         shown = f"{type(module).__name__}.{path[1]}"
-    error.__notes__[-1] = f"flambeau: in module {shown}" + (f" ({path[2]})" if "." in shown else f": {path[2]}")
+    said = f" ({path[2]})" if "." in shown else f": {path[2]}"
+    error.__notes__[-1] = f"flambeau: in module {shown}{said}{path[3]}"
 
 
 def register_module_hook(kind: str, hook: Callable, **flags: bool) -> Handle:
