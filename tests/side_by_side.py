@@ -1,4 +1,5 @@
 """Runs a piece of program under PyTorch and under flambeau, and compares all that can be seen of the results."""
+
 from __future__ import annotations
 
 import inspect

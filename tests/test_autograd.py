@@ -1,7 +1,6 @@
-"""Gradients: backward and grad in all their forms, the switches of the tape, errors."""
-from __future__ import annotations
+"""Gradients: backward and grad in all their forms, writing in place, errors."""
 
-import threading
+from __future__ import annotations
 
 import pytest
 from side_by_side import same, table
@@ -14,6 +13,7 @@ def leaf(m, *values):
 
 
 # ---- backward and grad
+
 
 def accumulates(m):
     x = leaf(m)
@@ -62,7 +62,7 @@ def middle_as_input(m):
 
 def created(m):
     x = leaf(m)
-    (x ** 3).sum().backward(create_graph=True)
+    (x**3).sum().backward(create_graph=True)
     g = x.grad
     x.grad = None
     (g * g).sum().backward()
@@ -89,9 +89,9 @@ def grad_of_middle(m):
 
 def third_order(m):
     x = leaf(m, 2.0)
-    y = (x ** 4).sum()
+    y = (x**4).sum()
     for _ in range(3):
-        y, = m.autograd.grad(y.sum(), x, create_graph=True)
+        (y,) = m.autograd.grad(y.sum(), x, create_graph=True)
     return y
 
 
@@ -254,8 +254,13 @@ def requires_grad_of_middle(m):
 def function_names(m):
     x = leaf(m)
     y = (x * 2).sum()
-    return (y.grad_fn.name(), y.grad_fn.next_functions[0][0].name(), y.grad_fn.next_functions[0][0].next_functions[0][0].name(),
-            y.grad_fn.next_functions[0][0].next_functions[0][0].variable is x, x.grad_fn)
+    return (
+        y.grad_fn.name(),
+        y.grad_fn.next_functions[0][0].name(),
+        y.grad_fn.next_functions[0][0].next_functions[0][0].name(),
+        y.grad_fn.next_functions[0][0].next_functions[0][0].variable is x,
+        x.grad_fn,
+    )
 
 
 def writing_in_place(m):
@@ -316,6 +321,7 @@ def updated_by_data(m):
 
 
 # ---- PyTorch's errors
+
 
 def backward_twice(m):
     x = leaf(m)
@@ -454,17 +460,75 @@ def wrong_number_of_seeds(m):
 
 
 PROGRAMS = table(
-    accumulates, grad_keeps_its_tensor, with_gradient, twice_with_retain, only_inputs, middle_as_input, created, several_roots, several_outputs,
-    grad_of_middle, third_order, allow_unused, materialized, materialized_and_forbidden, grad_outputs, leaf_as_root, shared_parts,
-    through_indexing, through_several_results, through_parts, mixed_dtypes, broadcast, complex_values, integers_need_none, grad_attribute,
-    wrong_grad_attribute, wrong_grad_class, zeroed_grad, non_leaf_grad, detached, detached_in_place,
-    data_is_not_on_tape, requires_grad_switched, requires_grad_of_integers, requires_grad_of_middle, function_names, writing_in_place,
-    writing_through_views, masked_writing, value_that_needs_no_save, updated_by_hand, updated_by_data, backward_twice,
-    backward_twice_without_saved_values, grad_twice, second_root_of_freed_graph, saved_value_changed, saved_result_changed,
-    saved_value_changed_through_a_view, saved_parameter_changed, in_place_on_leaf, in_place_on_leaf_by_index, in_place_on_view_of_leaf,
-    in_place_on_leaf_by_operator, non_scalar_root, no_grad_fn, no_grad_fn_in_grad, input_without_grad, unused_input, gradient_of_wrong_shape,
-    empty_inputs, retain_grad_without, hook_without, after_hook_on_middle, integer_leaf, numpy_of_taped, out_with_grad,
-    wrong_number_of_seeds)
+    accumulates,
+    grad_keeps_its_tensor,
+    with_gradient,
+    twice_with_retain,
+    only_inputs,
+    middle_as_input,
+    created,
+    several_roots,
+    several_outputs,
+    grad_of_middle,
+    third_order,
+    allow_unused,
+    materialized,
+    materialized_and_forbidden,
+    grad_outputs,
+    leaf_as_root,
+    shared_parts,
+    through_indexing,
+    through_several_results,
+    through_parts,
+    mixed_dtypes,
+    broadcast,
+    complex_values,
+    integers_need_none,
+    grad_attribute,
+    wrong_grad_attribute,
+    wrong_grad_class,
+    zeroed_grad,
+    non_leaf_grad,
+    detached,
+    detached_in_place,
+    data_is_not_on_tape,
+    requires_grad_switched,
+    requires_grad_of_integers,
+    requires_grad_of_middle,
+    function_names,
+    writing_in_place,
+    writing_through_views,
+    masked_writing,
+    value_that_needs_no_save,
+    updated_by_hand,
+    updated_by_data,
+    backward_twice,
+    backward_twice_without_saved_values,
+    grad_twice,
+    second_root_of_freed_graph,
+    saved_value_changed,
+    saved_result_changed,
+    saved_value_changed_through_a_view,
+    saved_parameter_changed,
+    in_place_on_leaf,
+    in_place_on_leaf_by_index,
+    in_place_on_view_of_leaf,
+    in_place_on_leaf_by_operator,
+    non_scalar_root,
+    no_grad_fn,
+    no_grad_fn_in_grad,
+    input_without_grad,
+    unused_input,
+    gradient_of_wrong_shape,
+    empty_inputs,
+    retain_grad_without,
+    hook_without,
+    after_hook_on_middle,
+    integer_leaf,
+    numpy_of_taped,
+    out_with_grad,
+    wrong_number_of_seeds,
+)
 
 
 @pytest.mark.parametrize("function", PROGRAMS)
@@ -476,159 +540,9 @@ def test_errors_that_pytorch_words_at_more_length(both):
     x = leaf(flambeau)
     with pytest.raises(RuntimeError, match="Can't detach views in-place. Use detach\\(\\) instead."):
         x[0].detach_()
-    with pytest.raises(RuntimeError, match="attempting to assign a gradient with dtype 'double' to a tensor with grad_dtype 'Float'"):
+    with pytest.raises(
+        RuntimeError, match="attempting to assign a gradient with dtype 'double' to a tensor with grad_dtype 'Float'"
+    ):
         x.grad = flambeau.ones(3, dtype=flambeau.float64)
     with pytest.raises(TypeError, match="float"):
         (x * 2).backward(3.0)
-
-
-# ---- switches of the tape
-
-def contexts(m):
-    x = leaf(m)
-    found = []
-    with m.no_grad():
-        found.append((x * 2).requires_grad)
-        with m.enable_grad():
-            found.append((x * 2).requires_grad)
-        found.append(m.is_grad_enabled())
-        y = m.ones(2, requires_grad=True)
-        found.append(y.requires_grad)
-    with m.set_grad_enabled(False):
-        found.append((x * 2).requires_grad)
-        with m.set_grad_enabled(True):
-            found.append((x * 2).requires_grad)
-    m.set_grad_enabled(False)
-    found.append((x * 2).requires_grad)
-    m.set_grad_enabled(True)
-    found.append((x * 2).requires_grad)
-    return found
-
-
-def inference(m):
-    x = leaf(m)
-    with m.inference_mode():
-        y = x * 2
-        found = [y.requires_grad, m.is_inference_mode_enabled(), m.is_grad_enabled()]
-        with m.inference_mode(False):
-            found.append(m.is_inference_mode_enabled())
-    return [*found, m.is_inference_mode_enabled()]
-
-
-def decorators(m):
-    x = leaf(m)
-
-    @m.no_grad()
-    def a():
-        return (x * 2).requires_grad
-
-    @m.no_grad
-    def b():
-        return (x * 2).requires_grad
-
-    @m.enable_grad()
-    def c():
-        return (x * 2).requires_grad
-
-    @m.inference_mode()
-    def d():
-        return (x * 2).requires_grad, m.is_inference_mode_enabled()
-
-    @m.set_grad_enabled(False)
-    def e():
-        return (x * 2).requires_grad
-
-    with m.no_grad():
-        inside = c()
-    return [a(), b(), c(), inside, d(), e(), m.is_grad_enabled(), a.__name__]
-
-
-def generators(m):
-    x = leaf(m)
-
-    @m.no_grad()
-    def values():
-        got = yield (x * 2).requires_grad
-        yield got, (x * 2).requires_grad, m.is_grad_enabled()
-        return 5
-
-    run = values()
-    first = next(run)
-    between = (x * 2).requires_grad
-    second = run.send("sent")
-    try:
-        next(run)
-    except StopIteration as end:
-        return first, between, second, end.value, m.is_grad_enabled()
-
-
-def after_an_error(m):
-    x = leaf(m)
-    try:
-        with m.no_grad():
-            raise ValueError
-    except ValueError:
-        return (x * 2).requires_grad, m.is_grad_enabled()
-
-
-SWITCHES = table(contexts, inference, decorators, generators, after_an_error)
-
-
-@pytest.mark.parametrize("function", SWITCHES)
-def test_switches(torch, both, function):
-    same(function, torch)
-
-
-def test_generators_under_no_grad_can_be_closed_and_thrown_into(both):
-    closed = []
-
-    @flambeau.no_grad()
-    def values():
-        try:
-            yield flambeau.is_grad_enabled()
-            yield 2
-        except KeyError:
-            yield "caught", flambeau.is_grad_enabled()
-        finally:
-            closed.append(flambeau.is_grad_enabled())
-    run = values()
-    assert next(run) is False
-    assert run.throw(KeyError()) == ("caught", False)
-    run.close()
-    assert closed == [False] and flambeau.is_grad_enabled()
-
-
-def test_switches_are_of_one_thread(both):
-    seen = []
-
-    def work():
-        seen.append(flambeau.is_grad_enabled())
-        with flambeau.no_grad():
-            started.set()
-            finish.wait(10)
-    started, finish = threading.Event(), threading.Event()
-    with flambeau.no_grad():
-        thread = threading.Thread(target=work)
-        thread.start()
-        started.wait(10)
-        assert not flambeau.is_grad_enabled()
-    assert flambeau.is_grad_enabled()
-    finish.set()
-    thread.join()
-    assert seen == [True]
-
-
-def test_gradients_in_threads(both):
-    found = {}
-
-    def work(k):
-        x = flambeau.ones(3, requires_grad=True)
-        for _ in range(20):
-            ((x * k) ** 2).sum().backward()
-        found[k] = x.grad.tolist()
-    threads = [threading.Thread(target=work, args=(k,)) for k in (1, 2, 3)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert found == {k: [40.0 * k * k] * 3 for k in (1, 2, 3)}

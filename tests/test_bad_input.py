@@ -1,4 +1,5 @@
-"""What is wrong is refused as PyTorch refuses it, with the same exception and first line, and says where in the model it was."""
+"""What is wrong is refused with PyTorch's exception and first line, and says where in the model it was."""
+
 from __future__ import annotations
 
 import pytest
@@ -95,10 +96,18 @@ def test_an_error_names_the_module_and_its_shapes(both):
 
 
 def test_an_unknown_keyword_names_it(both):
-    for call in (lambda: flambeau.ones(2).sum(colour=1), lambda: flambeau.zeros(2, colour=1), lambda: flambeau.exp(flambeau.ones(1), colour=1),
-                 lambda: nn.Linear(1, 1, colour=1), lambda: nn.MSELoss(colour=1), lambda: flambeau.optim.SGD([nn.Parameter(flambeau.ones(1))], lr=1.0, colour=1),
-                 lambda: flambeau.ones(2).to(colour=1), lambda: flambeau.randint(3, (2,), colour=1), lambda: flambeau.tensor([1], colour=1),
-                 lambda: flambeau.nn.functional.mse_loss(flambeau.ones(1), flambeau.ones(1), colour=1)):
+    for call in (
+        lambda: flambeau.ones(2).sum(colour=1),
+        lambda: flambeau.zeros(2, colour=1),
+        lambda: flambeau.exp(flambeau.ones(1), colour=1),
+        lambda: nn.Linear(1, 1, colour=1),
+        lambda: nn.MSELoss(colour=1),
+        lambda: flambeau.optim.SGD([nn.Parameter(flambeau.ones(1))], lr=1.0, colour=1),
+        lambda: flambeau.ones(2).to(colour=1),
+        lambda: flambeau.randint(3, (2,), colour=1),
+        lambda: flambeau.tensor([1], colour=1),
+        lambda: flambeau.nn.functional.mse_loss(flambeau.ones(1), flambeau.ones(1), colour=1),
+    ):
         with pytest.raises(TypeError, match="colour"):
             call()
 
@@ -135,5 +144,6 @@ def test_an_error_in_the_users_forward_is_the_users(both):
     class Mine(nn.Module):
         def forward(self, x):
             return x.no_such_method()
+
     with pytest.raises(AttributeError, match="'Tensor' object has no attribute 'no_such_method'"):
         Mine()(flambeau.ones(1))

@@ -1,4 +1,5 @@
 """Tensors from values: lists, numbers, arrays, other tensors, sizes; each against PyTorch."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -20,7 +21,7 @@ CREATED = table(
     lambda m: m.tensor(3.5),
     lambda m: m.tensor(True),
     lambda m: m.tensor(2**40),
-    lambda m: m.tensor([2**63 - 1, -2**63]),
+    lambda m: m.tensor([2**63 - 1, -(2**63)]),
     lambda m: m.tensor(2**63),
     lambda m: m.tensor([2**70]),
     lambda m: m.tensor([1, 2], dtype=m.float32),
@@ -103,9 +104,24 @@ CREATED = table(
     lambda m: m.ShortTensor([1]),
     lambda m: m.CharTensor([1]),
     lambda m: m.BFloat16Tensor([1.5]),
-    lambda m: [isinstance(m.ones(1), m.FloatTensor), isinstance(m.ones(1), m.LongTensor), isinstance(m.tensor(1), m.LongTensor), isinstance(1, m.FloatTensor)],
-    lambda m: [isinstance(m.ones(1), m.Tensor), isinstance(m.nn.Parameter(m.ones(1)), m.Tensor), isinstance(m.nn.Parameter(m.ones(1)), m.FloatTensor)],
-    lambda m: [m.ones(2).type(), m.tensor([1]).type(), m.tensor(True).type(), m.ones(2).type(m.LongTensor), m.ones(2).type("torch.DoubleTensor")],
+    lambda m: [
+        isinstance(m.ones(1), m.FloatTensor),
+        isinstance(m.ones(1), m.LongTensor),
+        isinstance(m.tensor(1), m.LongTensor),
+        isinstance(1, m.FloatTensor),
+    ],
+    lambda m: [
+        isinstance(m.ones(1), m.Tensor),
+        isinstance(m.nn.Parameter(m.ones(1)), m.Tensor),
+        isinstance(m.nn.Parameter(m.ones(1)), m.FloatTensor),
+    ],
+    lambda m: [
+        m.ones(2).type(),
+        m.tensor([1]).type(),
+        m.tensor(True).type(),
+        m.ones(2).type(m.LongTensor),
+        m.ones(2).type("torch.DoubleTensor"),
+    ],
     lambda m: [m.ones(2).type(m.float16), m.tensor([1]).type(m.FloatTensor).type()],
     lambda m: m.ones(2).type("torch.StrangeTensor"),
     lambda m: m.zeros(2, 3),
@@ -164,7 +180,13 @@ CREATED = table(
     lambda m: [m.pi, m.e, m.inf, m.newaxis, m.isnan(m.tensor(m.nan)).item()],
     lambda m: m.complex(m.ones(2), m.zeros(2)),
     lambda m: m.hann_window(5),
-    lambda m: [m.hamming_window(4), m.blackman_window(4), m.bartlett_window(4), m.kaiser_window(4), m.hann_window(4, periodic=False)],
+    lambda m: [
+        m.hamming_window(4),
+        m.blackman_window(4),
+        m.bartlett_window(4),
+        m.kaiser_window(4),
+        m.hann_window(4, periodic=False),
+    ],
 )
 
 
@@ -174,12 +196,21 @@ def test_creation(torch, both, function):
 
 
 @pytest.mark.parametrize("kind", ["bool", "u1", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "c8", "c16"])
-@pytest.mark.parametrize("layout", ["plain", "transposed", "strided", "backwards", "other order of bytes", "read-only", "0-d", "empty"])
+@pytest.mark.parametrize(
+    "layout", ["plain", "transposed", "strided", "backwards", "other order of bytes", "read-only", "0-d", "empty"]
+)
 def test_from_arrays(kind, layout):
     array = np.arange(12).reshape(3, 4).astype(kind)
-    array = {"plain": array, "transposed": array.T, "strided": array[::2, 1::2], "backwards": array[::-1],
-             "other order of bytes": array.astype(np.dtype(kind).newbyteorder()), "read-only": array.copy(), "0-d": array[1, 1:2].reshape(()),
-             "empty": array[:0]}[layout]
+    array = {
+        "plain": array,
+        "transposed": array.T,
+        "strided": array[::2, 1::2],
+        "backwards": array[::-1],
+        "other order of bytes": array.astype(np.dtype(kind).newbyteorder()),
+        "read-only": array.copy(),
+        "0-d": array[1, 1:2].reshape(()),
+        "empty": array[:0],
+    }[layout]
     if layout == "read-only":
         array.flags.writeable = False
     for make in (flambeau.tensor, flambeau.from_numpy, flambeau.as_tensor):
@@ -189,7 +220,7 @@ def test_from_arrays(kind, layout):
         if array.size and layout != "read-only":
             before = array.copy()
             array[...] = 0
-            np.testing.assert_array_equal(found.numpy(), before)        # a copy: later writes to the array do not show
+            np.testing.assert_array_equal(found.numpy(), before)  # a copy: later writes to the array do not show
             array[...] = before
 
 
@@ -200,8 +231,6 @@ def test_from_pandas():
     assert flambeau.tensor(frame["b"].values).dtype is flambeau.int64
     assert flambeau.tensor(frame["b"]).tolist() == [3, 4]
     assert flambeau.tensor(frame.to_numpy(), dtype=flambeau.float32).dtype is flambeau.float32
-    assert flambeau.tensor(frame["a"][1:], dtype=flambeau.float32).tolist() == [2.5]         # its index begins at 1
+    assert flambeau.tensor(frame["a"][1:], dtype=flambeau.float32).tolist() == [2.5]  # its index begins at 1
     assert flambeau.tensor(frame["b"] > 3).tolist() == [False, True]
     assert flambeau.tensor(frame["b"].tolist()).tolist() == [3, 4]
-
-

@@ -1,4 +1,5 @@
 """Module: what it owns and how it is found, state, hooks, conversion, copies, text; each against PyTorch."""
+
 from __future__ import annotations
 
 import copy
@@ -24,6 +25,7 @@ def net(m):
 
         def forward(self, x):
             return self.rest(self.first(x)) * self.scale
+
     return Net()
 
 
@@ -79,6 +81,7 @@ def before_init(m, value):
         def __init__(self):
             self.x = value(m)
             super().__init__()
+
     Bad()
 
 
@@ -98,7 +101,12 @@ def moved(m):
     n.to(m.float64)
     kinds = [str(t.dtype) for t in n.state_dict().values()]
     n.half().float().double()
-    return n.to("cpu") is n, kinds, [id(p) for p in n.parameters()] == ids, [str(t.dtype) for t in n.state_dict().values()]
+    return (
+        n.to("cpu") is n,
+        kinds,
+        [id(p) for p in n.parameters()] == ids,
+        [str(t.dtype) for t in n.state_dict().values()],
+    )
 
 
 def moved_with_grad(m):
@@ -136,8 +144,9 @@ def copied_tied(m):
 def loaded_into_other(m):
     a, b = net(m), net(m)
     b.load_state_dict(a.state_dict())
-    same_objects = [x is y for x, y in zip(a.parameters(), b.parameters())]
-    return all((x == y).all() for x, y in zip(a.state_dict().values(), b.state_dict().values())), any(same_objects)
+    same_objects = [x is y for x, y in zip(a.parameters(), b.parameters(), strict=True)]
+    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    return all((x == y).all() for x, y in pairs), any(same_objects)
 
 
 def state_is_alive(m):
@@ -145,7 +154,12 @@ def state_is_alive(m):
     state = n.state_dict()
     with m.no_grad():
         n.weight.fill_(7)
-    return state["weight"], state["weight"].requires_grad, n.state_dict(keep_vars=True)["weight"] is n.weight, type(state).__name__
+    return (
+        state["weight"],
+        state["weight"].requires_grad,
+        n.state_dict(keep_vars=True)["weight"] is n.weight,
+        type(state).__name__,
+    )
 
 
 def custom_state(m):
@@ -159,6 +173,7 @@ def custom_state(m):
 
         def set_extra_state(self, state):
             self.number = state["number"]
+
     a, b = Extra(), Extra()
     a.number = 5
     b.load_state_dict(a.state_dict())
@@ -192,10 +207,13 @@ def hooks_removed(m):
 
 def global_hooks(m):
     from importlib import import_module
+
     module = import_module(m.__name__ + ".nn.modules.module")
     seen = []
-    handles = [module.register_module_forward_hook(lambda mod, a, out: seen.append(type(mod).__name__)),
-               module.register_module_forward_pre_hook(lambda mod, a: seen.append("before"))]
+    handles = [
+        module.register_module_forward_hook(lambda mod, a, out: seen.append(type(mod).__name__)),
+        module.register_module_forward_pre_hook(lambda mod, a: seen.append("before")),
+    ]
     try:
         m.nn.Sequential(m.nn.ReLU())(m.ones(1))
     finally:
@@ -211,8 +229,17 @@ PROGRAMS = table(
     lambda m: [n for n, _ in net(m).named_buffers()],
     lambda m: [(n, type(x).__name__) for n, x in net(m).named_modules()],
     lambda m: [(n, type(x).__name__) for n, x in net(m).named_children()],
-    lambda m: [len(list(net(m).parameters())), len(list(net(m).children())), len(list(net(m).modules())), len(list(net(m).buffers()))],
-    lambda m: [[n for n, _ in tied(m).named_parameters()], [n for n, _ in tied(m).named_modules()], [n for n, _ in tied(m).named_parameters(remove_duplicate=False)]],
+    lambda m: [
+        len(list(net(m).parameters())),
+        len(list(net(m).children())),
+        len(list(net(m).modules())),
+        len(list(net(m).buffers())),
+    ],
+    lambda m: [
+        [n for n, _ in tied(m).named_parameters()],
+        [n for n, _ in tied(m).named_modules()],
+        [n for n, _ in tied(m).named_parameters(remove_duplicate=False)],
+    ],
     lambda m: saw(m, "apply"),
     lambda m: dict(net(m).state_dict()),
     lambda m: list(net(m).state_dict(prefix="x.")),
@@ -243,7 +270,9 @@ PROGRAMS = table(
     lambda m: net(m).load_state_dict(replaced(m, first__weight=m.ones(2, 2), strange__deep=m.ones(1)), strict=False),
     lambda m: net(m).load_state_dict(replaced(m, first__weight=3)),
     lambda m: net(m).load_state_dict([1]),
-    lambda m: net(m).load_state_dict(replaced(m, first__weight=m.ones(3, 2, dtype=m.float64))) and net(m).first.weight.dtype,
+    lambda m: (
+        net(m).load_state_dict(replaced(m, first__weight=m.ones(3, 2, dtype=m.float64))) and net(m).first.weight.dtype
+    ),
     lambda m: [n.load_state_dict(replaced(m, scale=m.full((1,), 2.0)), assign=True) and n.scale for n in [net(m)]],
     lambda m: net(m).get_parameter("first.weight").shape,
     lambda m: repr(net(m).get_submodule("rest.0")),
@@ -286,9 +315,23 @@ PROGRAMS = table(
     lambda m: net(m).to("cuda"),
     lambda m: net(m).train("yes"),
     lambda m: m.nn.Parameter(m.tensor([1])),
-    lambda m: [type(m.nn.Parameter(m.ones(1)) * 2).__name__, type(m.nn.Parameter(m.ones(1)).data).__name__, type(m.nn.Parameter(m.ones(1)).detach()).__name__],
-    lambda m: [p.requires_grad for p in (m.nn.Parameter(m.ones(1)), m.nn.Parameter(m.ones(1), False), m.nn.Parameter(m.ones(1, requires_grad=True) * 2))],
-    lambda m: [len(m.nn.ParameterList([m.ones(1), m.ones(2)])), [n for n, _ in m.nn.ParameterDict({"a": m.ones(1)}).named_parameters()]],
+    lambda m: [
+        type(m.nn.Parameter(m.ones(1)) * 2).__name__,
+        type(m.nn.Parameter(m.ones(1)).data).__name__,
+        type(m.nn.Parameter(m.ones(1)).detach()).__name__,
+    ],
+    lambda m: [
+        p.requires_grad
+        for p in (
+            m.nn.Parameter(m.ones(1)),
+            m.nn.Parameter(m.ones(1), False),
+            m.nn.Parameter(m.ones(1, requires_grad=True) * 2),
+        )
+    ],
+    lambda m: [
+        len(m.nn.ParameterList([m.ones(1), m.ones(2)])),
+        [n for n, _ in m.nn.ParameterDict({"a": m.ones(1)}).named_parameters()],
+    ],
 )
 
 

@@ -1,4 +1,5 @@
 """Same seed, same numbers: the functions, methods and layers that draw, against PyTorch."""
+
 from __future__ import annotations
 
 import pickle
@@ -15,7 +16,7 @@ INTEGERS = ("int64", "int32", "int16", "int8", "uint8")
 
 
 def over(m, draw, kinds, sizes=SIZES):
-    """What `draw(kind, size)` gives for all dtypes and sizes, one after the other from the same generator; then where that stands."""
+    """What `draw(kind, size)` gives for all dtypes and sizes, one after the other; then where the generator stands."""
     found = {f"{kind} {n}": draw(getattr(m, kind), n) for kind in kinds for n in sizes}
     return {**found, "after": m.rand(2)}
 
@@ -66,14 +67,24 @@ DRAWN = table(
     lambda m: [m.manual_seed(-1).initial_seed(), m.rand(3)],
     lambda m: [m.manual_seed(2**63 + 5).initial_seed(), m.rand(3)],
     lambda m: m.manual_seed(2**64),
-    lambda m: [[m.randn(3, generator=g), m.rand(2, generator=g), m.randperm(5, generator=g), g.initial_seed()] for g in [m.Generator().manual_seed(5)]],
-    lambda m: [[m.empty(9).normal_(generator=g), m.randint(9, (3,), generator=g), m.bernoulli(m.ones(3) / 2, generator=g)] for g in [m.Generator().manual_seed(5)]],
+    lambda m: [
+        [m.randn(3, generator=g), m.rand(2, generator=g), m.randperm(5, generator=g), g.initial_seed()]
+        for g in [m.Generator().manual_seed(5)]
+    ],
+    lambda m: [
+        [m.empty(9).normal_(generator=g), m.randint(9, (3,), generator=g), m.bernoulli(m.ones(3) / 2, generator=g)]
+        for g in [m.Generator().manual_seed(5)]
+    ],
     lambda m: [m.Generator().initial_seed(), m.rand(2, generator=m.Generator())],
     lambda m: [[t.dtype, t.shape] for t in [m.get_rng_state()]],
     lambda m: [m.rand(3), m.nn.functional.dropout(m.ones(5), 0.5, training=False), m.rand(1)],
     lambda m: m.nn.functional.dropout(m.ones(5), 1.5),
     lambda m: [m.nn.functional.dropout(m.ones(20), p) for p in (0.0, 1.0, 0.9)],
-    lambda m: [m.nn.Dropout(0.4)(m.ones(4, 5)), m.nn.Dropout2d(0.4)(m.ones(2, 3, 2, 2)), m.nn.AlphaDropout(0.4)(m.ones(10))],
+    lambda m: [
+        m.nn.Dropout(0.4)(m.ones(4, 5)),
+        m.nn.Dropout2d(0.4)(m.ones(2, 3, 2, 2)),
+        m.nn.AlphaDropout(0.4)(m.ones(10)),
+    ],
     lambda m: m.utils.data.random_split(range(10), [0.7, 0.3])[1].indices,
     lambda m: [b.tolist() for b in m.utils.data.DataLoader(range(10), 3, shuffle=True)] + [m.rand(1)],
     lambda m: list(m.utils.data.RandomSampler(range(7))),
@@ -87,10 +98,20 @@ def test_draws(torch, both, function):
 
 
 LAYERS = [
-    lambda nn: nn.Linear(7, 5), lambda nn: nn.Linear(3, 1, bias=False), lambda nn: nn.Bilinear(2, 3, 4), lambda nn: nn.Conv1d(2, 3, 3),
-    lambda nn: nn.Conv2d(3, 4, 3, groups=1), lambda nn: nn.Conv3d(1, 2, 2), lambda nn: nn.ConvTranspose2d(2, 3, 2),
-    lambda nn: nn.Embedding(5, 4), lambda nn: nn.Embedding(5, 4, padding_idx=1), lambda nn: nn.EmbeddingBag(4, 3), lambda nn: nn.PReLU(3),
-    lambda nn: nn.BatchNorm1d(3), lambda nn: nn.LayerNorm(4), lambda nn: nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 1)),
+    lambda nn: nn.Linear(7, 5),
+    lambda nn: nn.Linear(3, 1, bias=False),
+    lambda nn: nn.Bilinear(2, 3, 4),
+    lambda nn: nn.Conv1d(2, 3, 3),
+    lambda nn: nn.Conv2d(3, 4, 3, groups=1),
+    lambda nn: nn.Conv3d(1, 2, 2),
+    lambda nn: nn.ConvTranspose2d(2, 3, 2),
+    lambda nn: nn.Embedding(5, 4),
+    lambda nn: nn.Embedding(5, 4, padding_idx=1),
+    lambda nn: nn.EmbeddingBag(4, 3),
+    lambda nn: nn.PReLU(3),
+    lambda nn: nn.BatchNorm1d(3),
+    lambda nn: nn.LayerNorm(4),
+    lambda nn: nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 1)),
 ]
 
 
@@ -103,6 +124,7 @@ def test_layers_begin_alike(torch, make, kind):
             return [*dict(LAYERS[make](m.nn).state_dict()).items(), m.rand(1)]
         finally:
             m.set_default_dtype(m.float32)
+
     same(state, torch)
 
 
@@ -115,7 +137,12 @@ INITIAL = table(
     lambda m: m.nn.init.kaiming_uniform_(m.empty(3, 5), nonlinearity="relu"),
     lambda m: m.nn.init.kaiming_normal_(m.empty(4, 3, 2, 2), mode="fan_out", nonlinearity="leaky_relu"),
     lambda m: m.nn.init.sparse_(m.empty(5, 4), 0.5),
-    lambda m: [m.nn.init.constant_(m.empty(2), 3), m.nn.init.ones_(m.empty(2)), m.nn.init.zeros_(m.empty(2)), m.nn.init.eye_(m.empty(2, 3))],
+    lambda m: [
+        m.nn.init.constant_(m.empty(2), 3),
+        m.nn.init.ones_(m.empty(2)),
+        m.nn.init.zeros_(m.empty(2)),
+        m.nn.init.eye_(m.empty(2, 3)),
+    ],
     lambda m: m.nn.init.dirac_(m.empty(2, 3, 3)),
     lambda m: [m.nn.init.calculate_gain(n) for n in ("linear", "relu", "tanh", "sigmoid", "leaky_relu", "selu")],
     lambda m: m.nn.init.calculate_gain("strange"),
@@ -141,7 +168,7 @@ def test_orthogonal_initialisation(torch):
 def test_state_returns_and_travels(torch):
     flambeau.manual_seed(3)
     flambeau.rand(5)
-    flambeau.randn(3)                # leaves half a pair of normal numbers behind
+    flambeau.randn(3)  # leaves half a pair of normal numbers behind
     state = flambeau.get_rng_state()
     first = [flambeau.randn(5).tolist(), flambeau.rand(3).tolist(), flambeau.randperm(6).tolist()]
     flambeau.set_rng_state(state)
@@ -154,7 +181,6 @@ def test_state_returns_and_travels(torch):
     assert flambeau.rand(3, generator=copy).tolist() == flambeau.rand(3, generator=g).tolist()
     with flambeau.random.fork_rng():
         flambeau.rand(3)
-    before = flambeau.rand(1).item()
     flambeau.set_rng_state(state)
     assert flambeau.randn(5).tolist() == first[0]
     for bad in (flambeau.rand(5056), [1, 2]):

@@ -1,4 +1,5 @@
 """Jacobians, torch.func and checkpointing, against PyTorch and against what they stand for."""
+
 from __future__ import annotations
 
 import pytest
@@ -12,7 +13,7 @@ def point(m, *values):
 
 
 def cubes(x):
-    return (x ** 3).sum()
+    return (x**3).sum()
 
 
 def mixed(x, y):
@@ -20,28 +21,31 @@ def mixed(x, y):
 
 
 FUNCTIONAL = table(
-    lambda m: m.autograd.functional.jacobian(lambda x: x ** 2, point(m)),
+    lambda m: m.autograd.functional.jacobian(lambda x: x**2, point(m)),
     lambda m: m.autograd.functional.jacobian(mixed, (point(m), point(m, 1.0, 2.0, 3.0))),
     lambda m: m.autograd.functional.jacobian(lambda x: x.sum(), point(m)),
     lambda m: m.autograd.functional.jacobian(lambda x: m.ones(2), point(m)),
     lambda m: m.autograd.functional.hessian(cubes, point(m)),
     lambda m: m.autograd.functional.hessian(lambda x, y: (x * x * y).sum(), (point(m), point(m, 1.0, 2.0, 3.0))),
-    lambda m: m.autograd.functional.vjp(lambda x: x ** 2, point(m), point(m, 1.0, 0.0, 2.0)),
+    lambda m: m.autograd.functional.vjp(lambda x: x**2, point(m), point(m, 1.0, 0.0, 2.0)),
     lambda m: m.autograd.functional.vjp(cubes, point(m)),
-    lambda m: m.autograd.functional.jvp(lambda x: x ** 2, point(m), point(m, 1.0, 0.0, 2.0)),
+    lambda m: m.autograd.functional.jvp(lambda x: x**2, point(m), point(m, 1.0, 0.0, 2.0)),
     lambda m: m.autograd.functional.jvp(mixed, (point(m), point(m)), (point(m), point(m))),
     lambda m: m.autograd.functional.vhp(cubes, point(m), point(m, 1.0, 0.0, 2.0)),
     lambda m: m.autograd.functional.hvp(cubes, point(m), point(m, 1.0, 0.0, 2.0)),
     lambda m: m.func.grad(cubes)(point(m)),
-    lambda m: m.func.grad(m.func.grad(lambda x: x ** 4))(m.tensor(2.0)),
+    lambda m: m.func.grad(m.func.grad(lambda x: x**4))(m.tensor(2.0)),
     lambda m: m.func.grad(lambda a, b: (a * b * b).sum(), argnums=(0, 1))(point(m), point(m)),
     lambda m: m.func.grad(lambda p: (p["w"] * 2 + p["b"]).sum())({"w": point(m), "b": point(m)}),
     lambda m: m.func.grad(lambda x: (cubes(x), x * 2), has_aux=True)(point(m)),
     lambda m: m.func.grad_and_value(cubes)(point(m)),
-    lambda m: [m.func.vjp(lambda x: x ** 2, point(m))[0], m.func.vjp(lambda x: x ** 2, point(m))[1](point(m, 1.0, 0.0, 2.0))],
-    lambda m: m.func.jvp(lambda x: x ** 2, (point(m),), (point(m, 1.0, 0.0, 2.0),)),
-    lambda m: m.func.jacrev(lambda x: x ** 2)(point(m)),
-    lambda m: m.func.jacfwd(lambda x: x ** 2)(point(m)),
+    lambda m: [
+        m.func.vjp(lambda x: x**2, point(m))[0],
+        m.func.vjp(lambda x: x**2, point(m))[1](point(m, 1.0, 0.0, 2.0)),
+    ],
+    lambda m: m.func.jvp(lambda x: x**2, (point(m),), (point(m, 1.0, 0.0, 2.0),)),
+    lambda m: m.func.jacrev(lambda x: x**2)(point(m)),
+    lambda m: m.func.jacfwd(lambda x: x**2)(point(m)),
     lambda m: m.func.jacrev(lambda x, y: x * y.sum(), argnums=(0, 1))(point(m), point(m)),
     lambda m: m.func.hessian(cubes)(point(m)),
     lambda m: m.func.vmap(m.dot)(m.arange(6.0).view(3, 2), m.ones(3, 2)),
@@ -69,15 +73,20 @@ def test_jacobians_know_what_does_not_depend(both):
 
 def test_jacobian_can_be_differentiated(both):
     x = point(flambeau).requires_grad_()
-    flambeau.autograd.functional.jacobian(lambda t: t ** 3, x, create_graph=True).sum().backward()
+    flambeau.autograd.functional.jacobian(lambda t: t**3, x, create_graph=True).sum().backward()
     assert flambeau.allclose(x.grad, 6 * x.detach())
 
 
 def test_vmap_refuses_what_it_cannot_map(both):
-    for call, text in ((lambda: flambeau.vmap(lambda a, b: a + b)(flambeau.ones(2), flambeau.ones(3)), "to have the same size in the mapped"),
-                       (lambda: flambeau.vmap(lambda a: a)(3), "non-Tensor arguments"),
-                       (lambda: flambeau.vmap(lambda a: a, in_dims=4)(flambeau.ones(2)), "dimensionality 1"),
-                       (lambda: flambeau.vmap(lambda a: 3)(flambeau.ones(2)), "must only return Tensors")):
+    for call, text in (
+        (
+            lambda: flambeau.vmap(lambda a, b: a + b)(flambeau.ones(2), flambeau.ones(3)),
+            "to have the same size in the mapped",
+        ),
+        (lambda: flambeau.vmap(lambda a: a)(3), "non-Tensor arguments"),
+        (lambda: flambeau.vmap(lambda a: a, in_dims=4)(flambeau.ones(2)), "dimensionality 1"),
+        (lambda: flambeau.vmap(lambda a: 3)(flambeau.ones(2)), "must only return Tensors"),
+    ):
         with pytest.raises(ValueError, match=text):
             call()
     with pytest.raises(RuntimeError, match="randomness error mode"):
@@ -92,7 +101,9 @@ def called(m):
     net = m.nn.Sequential(m.nn.Linear(2, 2), m.nn.LayerNorm(2))
     params = {k: m.ones_like(v) for k, v in net.named_parameters()}
     out = m.func.functional_call(net, params, (m.arange(4.0).view(2, 2),))
-    grads = m.func.grad(lambda p: (m.func.functional_call(net, p, (m.arange(4.0).view(2, 2),)) * m.arange(4.0).view(2, 2)).sum())(params)
+    grads = m.func.grad(
+        lambda p: (m.func.functional_call(net, p, (m.arange(4.0).view(2, 2),)) * m.arange(4.0).view(2, 2)).sum()
+    )(params)
     return out, grads, net[0].weight
 
 
@@ -119,15 +130,26 @@ def checkpointed(m, how):
     return y, x.grad, [p.grad for p in net.parameters()], m.rand(2)
 
 
-@pytest.mark.parametrize("how", [lambda m, net, x: net(x), lambda m, net, x: m.utils.checkpoint.checkpoint(net, x, use_reentrant=False),
-                                 lambda m, net, x: m.utils.checkpoint.checkpoint(lambda t: net(t), x, use_reentrant=False)],
-                         ids=["plain", "module", "closure"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda m, net, x: net(x),
+        lambda m, net, x: m.utils.checkpoint.checkpoint(net, x, use_reentrant=False),
+        lambda m, net, x: m.utils.checkpoint.checkpoint(lambda t: net(t), x, use_reentrant=False),
+    ],
+    ids=["plain", "module", "closure"],
+)
 def test_checkpoints_change_nothing(torch, both, how):
-    import torch.utils.checkpoint  # noqa: F401
+    import torch.utils.checkpoint
+
     same(lambda m: checkpointed(m, how), torch)
     expected = checkpointed(flambeau.manual_seed(0) and flambeau, lambda m, net, x: net(x))
     found = checkpointed(flambeau.manual_seed(0) and flambeau, how)
-    assert flambeau.equal(found[0], expected[0]) and flambeau.equal(found[1], expected[1]) and flambeau.equal(found[3], expected[3])
+    assert (
+        flambeau.equal(found[0], expected[0])
+        and flambeau.equal(found[1], expected[1])
+        and flambeau.equal(found[3], expected[3])
+    )
 
 
 def test_checkpoint_runs_again_and_keeps_nothing(both):
@@ -136,6 +158,7 @@ def test_checkpoint_runs_again_and_keeps_nothing(both):
     def part(x):
         calls.append(1)
         return x.exp().sin()
+
     x = flambeau.rand(5, requires_grad=True)
     y = flambeau.utils.checkpoint.checkpoint(part, x, use_reentrant=False)
     assert calls == [1]
