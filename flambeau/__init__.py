@@ -6,8 +6,8 @@ __version__ = "0.1.0"
 
 from . import binding as _binding
 from . import dtypes as _dtypes
-from . import indexing as _indexing
 from . import further as _further
+from . import indexing as _indexing
 from . import methods as _methods
 from . import namespaces as _namespaces
 from . import out_of_scope as _out_of_scope

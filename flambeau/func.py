@@ -349,8 +349,8 @@ def functional_call(
         arguments = () if args is None else args if isinstance(args, tuple) else (args,)
         return module(*arguments, **(kwargs or {}))
     finally:
-        for where, name, value in before:
-            where[name] = value  # type: ignore[assignment]
+        for where, name, old in before:
+            where[name] = old  # type: ignore[assignment]
 
 
 def stack_module_state(models: Sequence[Module]) -> tuple[dict, dict]:

@@ -67,7 +67,7 @@ def _positive(self: Tensor) -> Tensor:
 def _inverted(self: Tensor) -> Any:
     if self.dtype.category >= dtypes.FLOATING:
         raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
-    return registry["bitwise_not"].public(self)  # type: ignore[union-attr]
+    return registry["bitwise_not"].public(self)  # type: ignore[union-attr, misc]
 
 
 def install_operators() -> None:

@@ -39,7 +39,7 @@ for _name, _file in {**{n: n for n in _SAME}, **_OTHER}.items():
     if importlib.util.find_spec(f"{_PARENT}.{_file}") is not None:
         sys.modules[f"{__name__}.{_name}"] = globals()[_name] = importlib.import_module(f"{_PARENT}.{_file}")
 
-from . import module  # noqa: E402
+from . import module
 
 
 def __getattr__(name: str) -> Any:
