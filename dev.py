@@ -24,6 +24,9 @@ SCRIPTS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
 OLDEST, NEWEST = (3, 11), (3, 13)
 REFERENCE = "torch==2.13.0"
+# Tests that run programs in both modes by themselves, or that do not run any.
+ONCE = ("test_every_op", "test_launcher", "test_examples", "test_printing", "test_generator", "test_data_workers",
+        "test_docs", "test_budgets", "test_same_as_pytorch")
 
 
 def suitable_python() -> str:
@@ -85,10 +88,11 @@ def install_reference() -> None:
         stamp.write_text(REFERENCE)
 
 
-def run(*command: str | Path) -> int:
+def run(*command: str | Path, environment: dict[str, str] | None = None) -> int:
     """The exit status of a command run from the repository's root."""
     sys.stdout.flush()
-    return subprocess.run([str(word) for word in command], cwd=ROOT).returncode
+    words = [str(word) for word in command]
+    return subprocess.run(words, cwd=ROOT, env={**os.environ, **(environment or {})}).returncode
 
 
 def demo() -> int:
@@ -98,11 +102,16 @@ def demo() -> int:
 
 
 def test(options: list[str]) -> int:
-    """Run pytest."""
+    """Run pytest: lazily, and without options once more with the bound on pending work at one operation."""
     prepare("test")
     if os.environ.get("FLAMBEAU_REFERENCE") == "1" or os.environ.get("CI"):
         install_reference()
-    return run(PYTHON, "-m", "pytest", *options)
+    status = run(PYTHON, "-m", "pytest", *options)
+    if options or status:
+        return status
+    print("Again, with every operation run at once:", flush=True)
+    ignored = [f"--ignore=tests/{name}.py" for name in ONCE]
+    return run(PYTHON, "-m", "pytest", *ignored, environment={"FLAMBEAU_EAGER": "1"})
 
 
 def lint() -> int:

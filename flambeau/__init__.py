@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
-
 from . import binding as _binding
 from . import dtypes as _dtypes
 from . import further as _further
@@ -71,6 +69,7 @@ from .ranges import range_ as range
 from .tensor import Size, Tensor
 from .typed import CLASSES as _classes
 from .typed import typename
+from .version import __version__
 
 globals().update(_classes)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import __version__
 from ._names import PYTORCH_VERSION, is_class, modules
+from ._version import VERSION
 
 # Top-level names that a program may import, and the flambeau module that answers each.
 ALIASES: dict[str, str] = {"torch": "flambeau"}
@@ -67,7 +67,7 @@ class AliasFinder(DistributionFinder):
         if real_spec is None:
             if fullname in modules() and not is_class(fullname):
                 raise ModuleNotFoundError(
-                    f"No module named '{fullname}' (PyTorch has it; flambeau {__version__} has not yet)", name=fullname)
+                    f"No module named '{fullname}' (PyTorch has it; flambeau {VERSION} has not yet)", name=fullname)
             return None
         spec = ModuleSpec(fullname, AliasLoader(real_name), origin=real_spec.origin)
         spec.submodule_search_locations = real_spec.submodule_search_locations
@@ -104,7 +104,7 @@ class AliasDistribution(Distribution):
     def read_text(self, filename: str) -> str | None:
         if filename != "METADATA":
             return None
-        return f"Metadata-Version: 2.1\nName: {self.alias}\nVersion: {PYTORCH_VERSION}+flambeau{__version__}\n"
+        return f"Metadata-Version: 2.1\nName: {self.alias}\nVersion: {PYTORCH_VERSION}+flambeau{VERSION}\n"
 
     def locate_file(self, path: str | os.PathLike[str]) -> Path:
         return Path(__file__).parent.parent / path

@@ -25,12 +25,12 @@ def modules() -> dict[str, frozenset[str]]:
 
 def missing(module_name: str, name: str, existing: Iterable[str]) -> AttributeError:
     """The error for `module_name.name`, which flambeau lacks: whether PyTorch has it, and the nearest name here."""
-    from . import __version__
+    from ._version import VERSION
 
     path = "torch" + module_name.removeprefix("flambeau").removeprefix("torch")
     table = modules()
     if name in table.get(path, ()) or f"{path}.{name}" in table:
-        text = f"flambeau {__version__} has no {path}.{name} yet (PyTorch {PYTORCH_VERSION} has)"
+        text = f"flambeau {VERSION} has no {path}.{name} yet (PyTorch {PYTORCH_VERSION} has)"
     elif is_class(path):
         text = f"'{path.rpartition('.')[2]}' object has no attribute '{name}'"
     else:

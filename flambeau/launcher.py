@@ -10,7 +10,8 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
-from . import __version__, _aliases, _notebook
+from . import _aliases, _notebook
+from ._version import VERSION
 
 USAGE = """\
 usage: flambeau run SCRIPT [argument ...]
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     match words:
         case ["--version" | "-V", *_]:
-            print(f"flambeau {__version__}")
+            print(f"flambeau {VERSION}")
             return 0
         case ["--help" | "-h" | "help", *_] | ["run", "--help" | "-h", *_]:
             print(USAGE, end="")

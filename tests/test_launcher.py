@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import flambeau
+from flambeau._version import VERSION
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PYTHON = [sys.executable]
@@ -268,7 +268,7 @@ try:
 except importlib.metadata.PackageNotFoundError:
     print("not found")
 """
-    version = f"2.13.0+flambeau{flambeau.__version__}"
+    version = f"2.13.0+flambeau{VERSION}"
     assert succeed(tmp_path, text) == f"{version} torch\ntorch {version}\nnot found\n"
 
 
@@ -282,7 +282,7 @@ for name in ("torch.onnx", "torch.no_such_part", "torch.nn.no_such_part"):
 """
     assert succeed(tmp_path, text).splitlines() == [
         "torch.onnx No module named 'torch.onnx' (PyTorch has it; "
-        f"flambeau {flambeau.__version__} has not yet)",
+        f"flambeau {VERSION} has not yet)",
         "torch.no_such_part No module named 'torch.no_such_part'",
         "torch.nn.no_such_part No module named 'torch.nn.no_such_part'"]
 
@@ -316,7 +316,7 @@ def command_line(*words: str):
 
 
 def test_version_and_help():
-    assert outcome(command_line("--version")) == (0, f"flambeau {flambeau.__version__}\n", "")
+    assert outcome(command_line("--version")) == (0, f"flambeau {VERSION}\n", "")
     for words in (["--help"], ["-h"], ["run", "--help"]):
         done = command_line(*words)
         assert done.returncode == 0 and "flambeau run SCRIPT" in done.stdout
@@ -462,7 +462,7 @@ def test_error_for_a_missing_name(module, name, existing, text):
 
     error = missing(module, name, existing)
     assert isinstance(error, AttributeError)
-    assert (str(error), error.name) == (text.format(flambeau.__version__), name)
+    assert (str(error), error.name) == (text.format(VERSION), name)
 
 
 def test_listed_names_are_those_of_pytorch():

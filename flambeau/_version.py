@@ -1,0 +1,3 @@
+"""The version of flambeau."""
+
+VERSION = "0.1.0"
