@@ -19,7 +19,8 @@ from .engine import engine
 from .graph import Node, leaf, mode, spec
 from .ops import registry
 from .ops._op import NUMBERS, Composite, Op, caller, heads_of, return_type
-from .views import check_writable, make_view, title, write
+from .ops._rules import title
+from .views import check_writable, make_view, write
 
 HANDLES: set[type] = set()  # Tensor and Parameter: classes whose operations need no look at the class
 _new = object.__new__

@@ -170,7 +170,7 @@ def _shape(size: tuple) -> tuple[int, ...]:
 
 def _floating(name: str, kind: dtype) -> None:
     if kind.category < dtypes.FLOATING:
-        from .views import title
+        from .ops._rules import title
 
         raise NotImplementedError(f"\"{name}\" not implemented for '{title(kind)}'")
 

@@ -16,8 +16,9 @@ from .engine import engine
 from .graph import Node, Spec, leaf, spec
 from .ops import registry
 from .ops._layout import layout_of
+from .ops._rules import title
 from .size import Size
-from .views import is_leaf_node, make_view, owned, root_of, title, write
+from .views import is_leaf_node, make_view, owned, root_of, write
 
 _new = object.__new__
 

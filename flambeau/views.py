@@ -11,6 +11,7 @@ from .engine import engine
 from .graph import Node, mode, spec
 from .ops import registry
 from .ops._op import cast
+from .ops._rules import title
 
 
 def root_of(t: Any) -> Any:
@@ -133,24 +134,3 @@ def owned(t: Any, node: Node) -> Node:
         found = registry["_leaf"].record(node)  # type: ignore[union-attr]
     found.extra = weakref.ref(t)
     return found
-
-
-def title(dtype: dtypes.dtype) -> str:
-    """PyTorch's spoken name of a dtype: Float, Long, ..."""
-    return {
-        "float32": "Float",
-        "float64": "Double",
-        "float16": "Half",
-        "bfloat16": "BFloat16",
-        "int64": "Long",
-        "int32": "Int",
-        "int16": "Short",
-        "int8": "Char",
-        "uint8": "Byte",
-        "bool": "Bool",
-        "complex64": "ComplexFloat",
-        "complex128": "ComplexDouble",
-        "uint16": "UInt16",
-        "uint32": "UInt32",
-        "uint64": "UInt64",
-    }[dtype.name]

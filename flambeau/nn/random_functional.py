@@ -13,8 +13,8 @@ import numpy as np
 
 from .. import dtypes, random
 from ..namespaces import SPACES
+from ..ops._rules import title
 from ..tensor import Tensor, from_array
-from ..views import title
 
 ALPHA = 1.7580993408473766  # -scale * alpha of selu: what its left end tends to
 
