@@ -148,6 +148,9 @@ _namespaces.name_the_nearest()
 
 
 def __getattr__(name: str) -> object:
+    found = _namespaces.late("", name)
+    if found is not None:
+        return found
     from ._names import missing
 
     raise missing("torch", name, globals())

@@ -41,6 +41,25 @@ def fill_all() -> None:
             fill(path, names)
 
 
+# Modules with a file of their own that are imported when a program first names them.
+LATE = {
+    "": """_dynamo ao compiler distributed export fx hub jit library mps mtia multiprocessing onnx overrides profiler
+        quantization storage testing types xpu _utils""",
+    "utils": """_pytree benchmark collect_env cpp_extension dlpack flop_counter hooks model_zoo module_tracker
+        tensorboard""",
+    "autograd": "profiler profiler_util",
+    "nn.utils": "fusion",
+}
+
+
+def late(path: str, name: str) -> Any:
+    """The module `path`.`name` (below flambeau), imported now, or None if there is none such."""
+    if name not in LATE.get(path, "").split():
+        return None
+    full = f"flambeau.{path}.{name}" if path else f"flambeau.{name}"
+    return importlib.import_module(full) if importlib.util.find_spec(full) is not None else None
+
+
 HELPFUL = (
     "nn",
     "nn.functional",
@@ -49,6 +68,7 @@ HELPFUL = (
     "optim.lr_scheduler",
     "utils",
     "utils.data",
+    "nn.utils",
     "autograd",
     "autograd.functional",
     "func",
@@ -69,6 +89,9 @@ def name_the_nearest() -> None:
 
 def _missing_in(path: str, names: dict[str, Any]) -> Any:
     def lookup(name: str) -> Any:
+        found = late(path, name)
+        if found is not None:
+            return found
         from ._names import missing
 
         raise missing("torch." + path, name, names)
