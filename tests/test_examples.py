@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("sklearn")
 REPOSITORY = Path(__file__).resolve().parent.parent
 NAMES = ("digits", "diabetes", "text")
 
@@ -19,15 +18,22 @@ NAMES = ("digits", "diabetes", "text")
 @cache
 def output(name: str, *options: str) -> str:
     """What an example prints, run by `python OPTIONS`."""
-    done = subprocess.run([sys.executable, *options, str(REPOSITORY / "examples" / f"{name}.py")], cwd=REPOSITORY,
-                          env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300,
-                          encoding="utf-8")
+    pytest.importorskip("sklearn")
+    return run([*options, str(REPOSITORY / "examples" / f"{name}.py")])
+
+
+def run(words: list[str]) -> str:
+    done = subprocess.run([sys.executable, *words], cwd=REPOSITORY, env={**os.environ, "OMP_NUM_THREADS": "1"},
+                          capture_output=True, text=True, timeout=300, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+UNDER_FLAMBEAU = ("-X", "utf8", "-m", "flambeau", "run")
+
+
 def under_flambeau(name: str) -> str:
-    return output(name, "-X", "utf8", "-m", "flambeau", "run")
+    return output(name, *UNDER_FLAMBEAU)
 
 
 def progress(text: str) -> list[list[float]]:
@@ -66,3 +72,41 @@ def test_numbers_are_those_of_pytorch(name):
     # Rounding differs, and training lets the difference grow; one more digit recognised is 0.28 per cent.
     for row, reference in zip(found, expected, strict=True):
         assert row == pytest.approx(reference, rel=0.03, abs=0.02)
+
+
+# A character GPT, on a text of its own.
+
+TINY = ("--steps", "50", "--every", "5", "--batch", "8", "--block", "32", "--layers", "2", "--width", "48",
+        "--dropout", "0.1", "--sample", "60")
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory) -> Path:
+    """A text that repeats itself, each time a little differently."""
+    text = "".join(f"In year {n * n % 977} the {('fox', 'owl', 'hare')[n % 3]} counted {n} stars and slept.\n"
+                   for n in range(500))
+    path = tmp_path_factory.mktemp("text") / "lines.txt"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def char_gpt(lines: Path, *options: str) -> tuple[list[float], str]:
+    """The losses, the last one on held-out text, and what is written at the end."""
+    printed = run([*options, str(REPOSITORY / "examples" / "char_gpt.py"), str(lines), *TINY])
+    losses = [float(number) for number in re.findall(r"loss (\d+\.\d+)", printed)]
+    return losses, printed.partition(" s)\n")[2]
+
+
+def test_a_character_gpt_learns_and_writes(lines):
+    losses, written = char_gpt(lines, *UNDER_FLAMBEAU)
+    assert len(losses) == 11
+    assert losses[-1] < 0.75 * losses[0]
+    assert len(written) == 61 + 1
+
+
+def test_losses_of_the_character_gpt_are_those_of_pytorch(lines):
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("PyTorch is not installed")
+    expected, found = char_gpt(lines, "-X", "utf8"), char_gpt(lines, *UNDER_FLAMBEAU)
+    assert found[0] == pytest.approx(expected[0], abs=1e-3)
+    assert found[1] == expected[1]
