@@ -148,7 +148,8 @@ def main():
     others = [p for p in model.parameters() if p.dim() < 2]
     optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}],
                                   lr=options.rate, betas=(0.9, 0.95))
-    print(f"{len(text)} characters, {len(characters)} different; {sum(p.numel() for p in model.parameters())} parameters")
+    size = sum(p.numel() for p in model.parameters())
+    print(f"{len(text)} characters, {len(characters)} different; {size} parameters")
 
     start = time.perf_counter()
     for step in range(1, options.steps + 1):
