@@ -92,6 +92,8 @@ from .control import eager, explain, no_execution
 from .cuda import amp as _cuda_amp
 from .random import (
     Generator,
+    _sample_dirichlet,
+    _standard_gamma,
     bernoulli,
     binomial,
     default_generator,

@@ -322,6 +322,24 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
     return _made(stream(generator).binomial(np.asarray(count._value()), np.asarray(prob._value())), count.dtype)
 
 
+def _standard_gamma(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Gamma numbers of scale one with the concentrations in `input`, which they are differentiable in."""
+    return _on_gamma_tape(stream(generator).gamma(np.asarray(input.detach()._value())), input, False)  # type: ignore[attr-defined]
+
+
+def _sample_dirichlet(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Non-negative numbers of sum one along the last dimension, with the concentrations in `input`, which they are
+    differentiable in."""
+    return _on_gamma_tape(stream(generator).dirichlet(np.asarray(input.detach()._value())), input, True)  # type: ignore[attr-defined]
+
+
+def _on_gamma_tape(value: np.ndarray, input: Tensor, dirichlet: bool) -> Tensor:
+    drawn = _made(value, input.dtype)
+    if mode.grad and input.requires_grad:
+        return wrap(registry["_drawn_gamma"].record(drawn._node, input._node, dirichlet))  # type: ignore[union-attr]
+    return drawn
+
+
 def _fill(t: Tensor, value: Any) -> Tensor:
     return write(
         t, leaf(np.asarray(value, dtype=t.dtype.numpy).reshape(tuple(t.shape)), spec(tuple(t.shape), t.dtype, t.device))
