@@ -10,7 +10,7 @@ from ._trees import flatten
 from .autograd import enable_grad
 from .autograd import grad as _grad
 from .autograd.functional import jvp as _jvp
-from .nn import Module
+from .nn import BatchNorm1d, BatchNorm2d, BatchNorm3d, Module, SyncBatchNorm
 from .ops import registry
 from .random import default_generator
 from .tensor import Tensor
@@ -366,3 +366,37 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict, dict]:
         for name, _ in models[0].named_buffers()
     }
     return params, buffers
+
+
+def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
+    """`func(*primals)`, and the function of tangents that gives its derivative there in their direction."""
+
+    def derivative(*tangents: Any) -> Any:
+        return jvp(func, primals, tangents)[1]
+
+    return func(*primals), derivative
+
+
+def functionalize(func: Callable, *, remove: str = "mutations") -> Callable:
+    """`func` itself: writes in place are recorded as new values in any case."""
+    if remove not in ("mutations", "mutations_and_views"):
+        raise RuntimeError(
+            "functionalize(f, remove='mutations'): received invalid argument for remove="
+            f"'{remove}'. Valid values are 'mutations' and 'mutations_and_views'"
+        )
+
+    @functools.wraps(func)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        return func(*args, **kwargs)
+
+    return function
+
+
+def replace_all_batch_norm_modules_(root: Module) -> Module:
+    """Makes every batch normalisation in `root` use the batch's statistics only, in place, so that it has no state
+    that a transformation would write to."""
+    for module in root.modules():
+        if isinstance(module, (BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm)):
+            module.track_running_stats = False
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+    return root
