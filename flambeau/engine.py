@@ -13,6 +13,7 @@ from typing import Any
 
 from .backends import Program, symbolic
 from .backends import numpy as backend
+from .backends import tiers
 from .graph import Kind, Node, order
 from .ops._op import caller
 
@@ -129,7 +130,7 @@ class Engine:
         try:
             if self.log is not None:
                 return self.logged(program, leaves, why, start)
-            return program.run([v.value if type(v) is Node else v for v in leaves])
+            return execute(program, leaves)
         except Exception as error:
             failing = backend.failed(error, program)
             if failing is None:
@@ -140,7 +141,7 @@ class Engine:
     def logged(self, program: Program, leaves: Sequence[Any], why: str, start: float) -> tuple:
         """Runs `program` and notes what `flambeau.explain` tells of it."""
         planned = perf_counter()
-        values = program.run([v.value if type(v) is Node else v for v in leaves])
+        values = execute(program, leaves)
         size = sum(s.nbytes for n in program.outputs for s in (n.spec if type(n.spec) is tuple else (n.spec,)))
         self.log.append(
             {
@@ -178,6 +179,19 @@ class Engine:
             node.extra = {**(node.extra if type(node.extra) is dict else {}), "error": error}
         if first is not None:
             raise first from None
+
+
+def execute(program: Program, leaves: Sequence[Any]) -> tuple:
+    """The results of `program`, which is timed."""
+    values = [v.value if type(v) is Node else v for v in leaves] if program.fetch is None else program.fetch(leaves)
+    start = perf_counter()
+    results = program.run(values)
+    seconds = perf_counter() - start
+    program.runs += 1
+    program.seconds += seconds
+    if program.seconds > program.due:
+        tiers.consider(program, values, seconds)
+    return results
 
 
 def settle(node: Node, value: Any) -> None:
@@ -290,7 +304,7 @@ def build(cut: Cut, held: list[int]) -> tuple[Program, list[int]]:
     at = {nodes[slot]: place for place, slot in enumerate(cut.slots.values())}
     wanted = dict.fromkeys(nodes[slot] for slot in held)
     wanted.update((n, None) for n in saved(order(wanted)))
-    return Program(inputs, list(wanted), backend.prepare), [at[n] for n in wanted]
+    return Program(inputs, list(wanted), tiers.prepare), [at[n] for n in wanted]
 
 
 def saved(nodes: Sequence[Node]) -> list[Node]:

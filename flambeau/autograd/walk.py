@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from ..backends import SUPPLIED, Program, symbolic
-from ..backends import numpy as backend
+from ..backends import tiers
 from ..engine import Cut, engine, freed_error, linearize, saved, settle
 from ..graph import FREED, Kind, Node, mode, order
 from ..ops import registry
@@ -255,7 +255,7 @@ def build(cut: Cut, seeds: list, roots: list[Node], held: list[int], wanted: lis
     values.update((n, None) for n in saved(kept))
     freed = [] if retain else [at[n] for n in under if n.kind.saves or n.kind.saves_out]
     reached = [t for t in targets if total.get(t) is not None]
-    program = Program(inputs, [*values, *[total[t] for t in reached]], backend.prepare)
+    program = Program(inputs, [*values, *[total[t] for t in reached]], tiers.prepare)
     return Step(program, [at[v] for v in values], freed, [(at[t], t.spec.like().leaf) for t in reached])
 
 

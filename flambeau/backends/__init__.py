@@ -19,7 +19,7 @@ class Program:
     Knows no values: the same program runs every time its key comes back.
     """
 
-    __slots__ = ("number", "inputs", "outputs", "nodes", "place", "last", "run")
+    __slots__ = ("number", "inputs", "outputs", "nodes", "place", "last", "runs", "seconds", "due", "tier", "fetch", "run")
 
     def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node], prepare: Callable[[Program], Callable]) -> None:
         self.number = next(_numbers)
@@ -33,6 +33,10 @@ class Program:
                     self.last[source] = i
         for node in self.outputs:
             self.last.pop(node, None)
+        self.runs, self.seconds = 0, 0.0  # how often it ran, and the time that took
+        self.due = float("inf")  # the seconds after which `tiers` looks at it again
+        self.tier: Any = None
+        self.fetch: Any = None  # takes the values of leaves, where a backend wants them in its own way
         self.run = prepare(self)
 
     def __repr__(self) -> str:

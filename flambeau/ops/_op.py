@@ -110,6 +110,7 @@ class Op:
         inline: str | None = None,
         ufunc: str = "",
         fresh: bool = False,
+        host: bool = False,
     ) -> None:
         self.name = self.__name__ = body.__name__
         self.__doc__, self.body, self.cases, self.wrong = body.__doc__, body, list(cases), list(wrong)
@@ -124,6 +125,7 @@ class Op:
         self.shown, self.starts, self.detaches, self.inline = shown, starts, detaches, inline
         self.ufunc = ufunc  # NumPy's function of the same arguments that takes `out`
         self.fresh = fresh or bool(ufunc)  # results lie in memory of their own
+        self.host = host  # computed by NumPy or SciPy under every backend
         self.number_first = number_first  # the function takes a Python number as its first operand
         self.kinds: dict[tuple, Kind] = {}
         self.lowerings: dict[str, Callable] = {}

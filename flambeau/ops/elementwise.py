@@ -144,8 +144,11 @@ def _check_divisor(xp: Any, result_kind: str, other: Any) -> None:
 
 
 def _number_kind(*values: Any) -> str:
-    """The kind of NumPy's dtype that an operation on arrays and Python numbers has: of the first array."""
-    return next((v.dtype.kind for v in values if hasattr(v, "dtype")), "f")
+    """The kind of NumPy's dtype that an operation on arrays and Python numbers has: of the first array.
+
+    (A number that a compiler traces has a dtype too, a weak one.)
+    """
+    return next((v.dtype.kind for v in values if hasattr(v, "dtype") and not getattr(v, "weak_type", False)), "f")
 
 
 def _floored(xp: Any, input: Any, other: Any) -> Any:

@@ -1,0 +1,298 @@
+"""Which backend runs a program: NumPy at once, and XLA once the time spent shows that compiling will pay.
+
+A program that comes back is timed. When it has cost as much as compiling it is expected to cost, it is compiled in a
+background thread while NumPy goes on; then the two run in turns, a few times each, and the quicker one stays. So at
+most about twice the best possible time is ever spent, whatever the program turns out to be, and shapes that do not
+come back are never compiled.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import importlib.util
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ..graph import Node
+from . import Program
+from . import numpy as host
+
+CHOICES = ("auto", "numpy", "xla")
+# Seconds, measured on two cores of 2.6 GHz: what a compiled call costs before it computes anything, and a compilation.
+CALL, VALUE, INSTRUCTION = 6e-6, 1.5e-6, 0.3e-6
+COMPILE, COMPILE_INSTRUCTION, LOAD = 0.1, 0.006, 0.8
+TRIALS = 5  # runs on either side before the quicker one is chosen
+NEVER = float("inf")
+
+
+class Policy:
+    """What the user chose, and what compiling has cost."""
+
+    def __init__(self) -> None:
+        self.choice = os.environ.get("FLAMBEAU_BACKEND", "auto").strip().lower() or "auto"
+        if self.choice not in CHOICES:
+            raise ValueError(f"FLAMBEAU_BACKEND must be one of {', '.join(CHOICES)}, not {self.choice!r}")
+        self.pinned = False  # use_deterministic_algorithms(True): the backend never changes under a running program
+        self.compiles = 0
+        self.compile_seconds = 0.0
+        self.told = False
+        self.log: Callable[[str], None] | None = None
+        self.executor: concurrent.futures.ThreadPoolExecutor | None = None
+        self.watchers: list[Callable[[], None]] = []  # called after a choice has changed
+
+    def choose(self, choice: str, pinned: bool) -> None:
+        """Changes what programs run on from now on."""
+        if (choice, pinned) != (self.choice, self.pinned):
+            self.choice, self.pinned = choice, pinned
+            for watcher in self.watchers:
+                watcher()
+
+    def say(self, text: str) -> None:
+        """A line of FLAMBEAU_LOG=engine."""
+        if self.log is not None:
+            self.log(text)
+
+
+policy = Policy()
+
+
+def installed() -> bool:
+    """Whether the XLA backend can be had: jax is installed."""
+    return "jax" in sys.modules or importlib.util.find_spec("jax") is not None
+
+
+def available() -> list[str]:
+    """The backends that programs can run on here.
+
+    >>> import flambeau
+    >>> "numpy" in flambeau.backends.available()
+    True
+    """
+    return ["numpy", "xla"] if installed() else ["numpy"]
+
+
+def current() -> str:
+    """The choice in force: "auto", "numpy" or "xla"."""
+    return policy.choice
+
+
+@contextmanager
+def use(backend: str) -> Iterator[None]:
+    """Within, programs run on `backend`: "numpy", "xla", or "auto" for the quicker one. FLAMBEAU_BACKEND does so for a
+    whole program.
+
+    ImportError if XLA is asked for and jax is not installed.
+
+    >>> import flambeau as torch
+    >>> with torch.backends.use("numpy"):
+    ...     (torch.ones(2) + 1).sum().item()
+    4.0
+    """
+    if backend not in CHOICES:
+        raise ValueError(f"backend must be one of {', '.join(CHOICES)}, not {backend!r}")
+    if backend == "xla":
+        require()
+    before = policy.choice
+    policy.choose(backend, policy.pinned)
+    try:
+        yield
+    finally:
+        policy.choose(before, policy.pinned)
+
+
+def require() -> None:
+    """ImportError, with the remedy, if there is no XLA."""
+    if not installed():
+        raise ImportError("the XLA backend needs jax; install it with: pip install 'flambeau[xla]'")
+
+
+class Tier:
+    """A program's way from NumPy to XLA."""
+
+    __slots__ = ("host", "fast", "future", "best", "trials", "settled", "compile_seconds")
+
+    def __init__(self, run: Callable) -> None:
+        self.host = run
+        self.fast: Callable | None = None
+        self.future: Any = None
+        self.best = [NEVER, NEVER]  # seconds of a run on NumPy, on XLA
+        self.trials = 0
+        self.settled = "numpy"
+        self.compile_seconds = 0.0
+
+
+def prepare(program: Program) -> Callable[[list], Any]:
+    """How `program` starts out."""
+    run = host.prepare(program)
+    program.tier = tier = Tier(run)
+    if policy.choice == "xla":
+        require()
+        return forced(program, tier)
+    if policy.choice == "auto" and not policy.pinned:
+        program.due = expected_compile(program)
+    return run
+
+
+def expected_compile(program: Program) -> float:
+    """Seconds that compiling will take."""
+    load = 0.0 if "jax" in sys.modules else LOAD
+    return load + COMPILE + COMPILE_INSTRUCTION * len(program.nodes)
+
+
+def floor(program: Program) -> float:
+    """Seconds that a compiled run takes at least."""
+    return CALL + VALUE * (len(program.inputs) + len(program.outputs)) + INSTRUCTION * len(program.nodes)
+
+
+def forced(program: Program, tier: Tier) -> Callable[[list], Any]:
+    """The program on XLA from its first run on."""
+
+    def run(values: list) -> Any:
+        program.run, program.fetch = build(program, tier, values), aligned
+        tier.settled = "xla"
+        return program.run(values)
+
+    return run
+
+
+def build(program: Program, tier: Tier, values: Sequence[Any]) -> Callable[[list], Any]:
+    """Compiles `program`; where a check on values fails, NumPy runs it again and says what is wrong."""
+    start = perf_counter()
+    try:
+        from . import xla
+
+        function = xla.compiled(program, values)
+    finally:
+        tier.compile_seconds += perf_counter() - start
+        policy.compile_seconds += perf_counter() - start
+        policy.compiles += 1
+    Refused = xla.Refused
+    policy.say(f"program {program.number}: compiled in {tier.compile_seconds:.2f} s")
+
+    def run(values: list) -> Any:
+        try:
+            return function(values)
+        except Refused:
+            return tier.host(values)
+
+    return run
+
+
+def consider(program: Program, values: Sequence[Any], seconds: float) -> None:
+    """Looks at a program whose time is due: orders its compilation, or compares the two that are there."""
+    tier: Tier = program.tier
+    if tier.fast is not None:
+        compare(program, tier, seconds)
+    elif tier.future is None:
+        mean = program.seconds / program.runs
+        if policy.choice != "auto" or policy.pinned or min(mean, seconds) < 2 * floor(program):
+            program.due = NEVER
+        elif not installed():
+            program.due = NEVER
+            tell(program)
+        else:
+            order(program, tier, values)
+            program.due = 0.0
+    elif tier.future.done():
+        error = tier.future.exception()
+        if error is not None:
+            program.due = NEVER
+            tier.settled = "numpy (not compiled)"
+            warnings.warn(
+                f"flambeau: {described(program)} could not be compiled and stays on NumPy: "
+                f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        elif not tier.future.cancelled():
+            tier.fast, tier.best, tier.trials = tier.future.result(), [NEVER, NEVER], 0
+            program.run, program.fetch = tier.fast, aligned  # type: ignore[assignment]
+            tier.settled = "trial"
+
+
+def order(program: Program, tier: Tier, values: Sequence[Any]) -> None:
+    """Has `program` compiled in the background."""
+    if policy.executor is None:
+        policy.executor = concurrent.futures.ThreadPoolExecutor(1, "flambeau-compiler")
+    shapes = [Shape(v) if hasattr(v, "shape") else v for v in values]  # holds on to no memory
+
+    def work() -> Callable[[list], Any]:
+        if not threading.main_thread().is_alive():
+            raise RuntimeError("the program has ended")
+        return build(program, tier, shapes)
+
+    policy.say(f"program {program.number}: {program.runs} runs took {program.seconds:.2f} s, compiling")
+    tier.future = policy.executor.submit(work)
+
+
+class Shape:
+    """What a compiler wants to know of an array."""
+
+    __slots__ = ("shape", "dtype")
+
+    def __init__(self, value: Any) -> None:
+        self.shape, self.dtype = value.shape, value.dtype
+
+
+def compare(program: Program, tier: Tier, seconds: float) -> None:
+    """Times a run of either backend in turn; after a few the quicker one stays."""
+    on_xla = program.run is tier.fast
+    if tier.trials > 1:  # the first runs touch new memory
+        tier.best[on_xla] = min(tier.best[on_xla], seconds)
+    tier.trials += 1
+    program.run = tier.host if on_xla else tier.fast  # type: ignore[assignment]
+    if tier.trials >= 2 * TRIALS:
+        quicker = tier.best[1] < tier.best[0]
+        program.run, program.fetch = (tier.fast, aligned) if quicker else (tier.host, None)  # type: ignore[assignment]
+        tier.settled = "xla" if quicker else "numpy"
+        program.due = NEVER
+        policy.say(
+            f"program {program.number}: NumPy {tier.best[0] * 1e6:.0f} us, XLA {tier.best[1] * 1e6:.0f} us a run; "
+            f"{tier.settled} stays"
+        )
+
+
+LARGE = 1 << 16  # bytes from which an array is worth laying out so that XLA reads it where it is
+
+
+def aligned(leaves: Sequence[Any]) -> list:
+    """The values of `leaves`; large arrays of their own are moved, once, to where XLA can read them without a copy."""
+    values = [v.value if type(v) is Node else v for v in leaves]
+    for i, value in enumerate(values):
+        if type(value) is np.ndarray and value.nbytes >= LARGE and value.base is None and value.ctypes.data % 64:
+            memory = np.empty(value.nbytes + 64, np.uint8)
+            start = -memory.ctypes.data % 64
+            moved = memory[start : start + value.nbytes].view(value.dtype).reshape(value.shape)
+            moved[...] = value
+            values[i] = leaves[i].value = moved
+    return values
+
+
+def tell(program: Program) -> None:
+    """Says once what installing the extra would bring."""
+    if not policy.told:
+        policy.told = True
+        policy.say("jax is not installed: hot programs are not compiled; pip install 'flambeau[xla]'")
+        if program.seconds / program.runs > 1e-3:
+            print(
+                "flambeau: this program spends its time in a loop that could be compiled; "
+                "pip install 'flambeau[xla]' makes such loops faster (FLAMBEAU_BACKEND=numpy silences this)",
+                file=sys.stderr,
+            )
+
+
+def described(program: Program) -> str:
+    """A program in a few words."""
+    names = [n.kind.op.name.lstrip("_") for n in program.nodes]
+    if not names:
+        return f"program {program.number}"
+    ends = names[0] if len(names) == 1 else f"{names[0]} ... {names[-1]}"
+    return f"program {program.number} ({ends}, {len(names)} operations)"

@@ -1,0 +1,265 @@
+"""The XLA backend: a program becomes one function of JAX, compiled whole. The only file that imports jax."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.special
+import numpy as np
+
+from ..graph import Node
+from ..ops._op import argument
+from . import Program
+from . import numpy as host
+
+jax.config.update("jax_enable_x64", True)  # promotion is ours, visible in the program
+jax.config.update("jax_cpu_enable_async_dispatch", False)  # half the time of a call
+
+
+class Refused(Exception):
+    """A check on values failed. The same program on NumPy says which operation, and where it was recorded."""
+
+
+def _at_set(x: Any, key: Any, value: Any) -> Any:
+    """A copy of `x` with `value` at `key`."""
+    return jnp.asarray(x).at[key].set(value)
+
+
+def _at_add(x: Any, key: Any, value: Any) -> Any:
+    """A copy of `x` with `value` added at `key`, as often as a position comes."""
+    return jnp.asarray(x).at[key].add(value)
+
+
+def _at_reduce(x: Any, key: Any, value: Any, how: str) -> Any:
+    """A copy of `x` with `value` combined at `key`: "sum", "prod", "amax" or "amin"."""
+    at = jnp.asarray(x).at[key]
+    return {"sum": at.add, "prod": at.multiply, "amax": at.max, "amin": at.min}[how](value)
+
+
+def _windows(x: Any, size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Any:
+    """The windows (..., H', W', kH, kW) over the last dimensions of `x`, gathered."""
+    k = len(size)
+    for n, s, d in zip(size, stride, dilation, strict=True):  # a dimension goes to the end as two: windows, places
+        axis = x.ndim - k
+        starts = np.arange(0, x.shape[axis] - d * (n - 1), s)
+        places = starts[:, None] + d * np.arange(n)
+        x = jnp.moveaxis(jnp.take(x, places, axis=axis), (axis, axis + 1), (-2, -1))
+        k += 1
+    first = x.ndim - k
+    return jnp.transpose(x, [*range(first), *range(first, x.ndim, 2), *range(first + 1, x.ndim, 2)])
+
+
+def _scan(step: Callable, carry: Any, xs: Any, reverse: bool = False) -> tuple[Any, Any]:
+    """Runs `step(carry, x)` over the first dimension of `xs`."""
+    return jax.lax.scan(step, carry, xs, reverse=reverse)
+
+
+class _Checks:
+    """What the operations of a program being traced want to be false."""
+
+    def __init__(self) -> None:
+        self.found: list[Any] = []
+
+    def refuse(self, wrong: Any, error: Callable[[], Exception]) -> None:
+        self.found.append(jnp.any(wrong))
+
+
+def namespace(checks: _Checks) -> types.SimpleNamespace:
+    """The array namespace `xp` of kernels, over JAX."""
+    return types.SimpleNamespace(
+        **_names(), refuse=checks.refuse
+    )
+
+
+@functools.cache
+def _names() -> dict[str, Any]:
+    found = {name: getattr(jnp, name) for name in dir(jnp) if not name.startswith("_")}
+    found.update(
+        special=jax.scipy.special,
+        at_set=_at_set,
+        at_add=_at_add,
+        at_reduce=_at_reduce,
+        windows=_windows,
+        scan=_scan,
+        lax=jax.lax,
+        host=False,
+    )
+    return found
+
+
+def kernel(node: Node) -> Callable[..., Any]:
+    """The function that computes a node from `xp` and the values of its arguments."""
+    op = node.kind.op
+    found = op.lowerings.get("xla", op.body)
+    specs = [s.spec for s in node.inputs if type(s) is Node and type(s.spec) is not tuple]
+    outs = node.spec if type(node.spec) is tuple else (node.spec,)
+    if op.upcast and any(s.dtype.half for s in (*specs, *outs)):
+        return lambda xp, *args, **words: found(xp, *[_wide(a) for a in args], **words)
+    return found
+
+
+def _wide(value: Any) -> Any:
+    """`value` in float32 if it has 16 bits."""
+    if type(value) is tuple:
+        return tuple([_wide(v) for v in value])
+    half = hasattr(value, "dtype") and value.dtype.itemsize == 2 and jnp.issubdtype(value.dtype, jnp.floating)
+    return value.astype(jnp.float32) if half else value
+
+
+def fitted(value: Any, spec: Any) -> Any:
+    """A computed value in the dtype and shape that the operation's rule promised."""
+    if type(spec) is tuple:
+        return tuple([fitted(v, s) for v, s in zip(value, spec, strict=True)])
+    if spec.weak:
+        return value
+    value = jnp.asarray(value)
+    if value.dtype != spec.dtype.numpy:
+        value = value.astype(spec.dtype.numpy)
+    elif value.weak_type:
+        value = jax.lax.convert_element_type(value, spec.dtype.numpy)
+    if value.shape != spec.shape:
+        raise AssertionError(f"the rule says {spec}, the kernel gave {list(value.shape)}")
+    return value
+
+
+def traced(inputs: Sequence[Node], nodes: Sequence[Node], outputs: Sequence[Node]) -> Callable[..., tuple]:
+    """Instructions as a function that JAX can trace: from the inputs to the outputs, and whether a check failed."""
+
+    def function(*values: Any) -> tuple:
+        checks = _Checks()
+        xp = namespace(checks)
+        known: dict[Node, Any] = dict(zip(inputs, values, strict=True))
+        for node in nodes:
+            words = node.kind.op.keywords
+            have = tuple([known[s] if type(s) is Node else s for s in node.inputs])
+            given = [argument(a, have) for a in node.kind.args]
+            plain = [v for i, v in enumerate(given) if i not in words]
+            try:
+                value = kernel(node)(xp, *plain, **{w[:-1]: given[i] for i, w in words.items()})
+                known[node] = fitted(value, node.spec)
+            except Exception as error:
+                error.add_note(f"flambeau: while compiling {node.kind.op.name}")
+                raise
+        wrong = functools.reduce(jnp.logical_or, checks.found) if checks.found else None
+        return tuple([known[n] for n in outputs]), wrong
+
+    return function
+
+
+class Part:
+    """Instructions between two that only NumPy can do, compiled as one function."""
+
+    __slots__ = ("inputs", "outputs", "function", "fixed", "moving", "made")
+
+    def __init__(self, program: Program, number: int, nodes: Sequence[Node], read_later: set[Node]) -> None:
+        own = set(nodes)
+        read = {s for n in nodes for s in n.inputs if type(s) is Node and s not in own}
+        self.inputs = sorted(read, key=program.place.__getitem__)
+        self.outputs = [n for n in dict.fromkeys([*program.outputs, *nodes]) if n in own and n in read_later]
+        self.fixed = exponents(self.inputs, nodes)
+        self.moving = [i for i in range(len(self.inputs)) if i not in self.fixed]
+        function = traced(self.inputs, nodes, self.outputs)
+        function.__name__ = f"program_{program.number}" + (f"_{number}" if number else "")
+        self.function = jax.jit(function, static_argnums=self.fixed)
+        self.made: dict[tuple, Callable] = {}
+
+    def compiled(self, values: Sequence[Any]) -> Callable:
+        """The compiled function for the numbers among `values` that are compiled in."""
+        key = tuple([values[i] for i in self.fixed])
+        found = self.made.get(key)
+        if found is None:
+            if len(self.made) >= VARIANTS:
+                self.made.clear()
+            found = self.made[key] = self.function.lower(*[sample(v) for v in values]).compile()
+        return found
+
+    def __call__(self, values: Sequence[Any]) -> tuple:
+        function = self.compiled(values)
+        outs, wrong = function(*[values[i] for i in self.moving])
+        if wrong is not None and wrong:
+            raise Refused
+        return outs
+
+
+VARIANTS = 8  # of one program, for different numbers that are compiled in
+
+
+def sample(value: Any) -> Any:
+    """What a function is compiled for: a number's type, an array's shape and dtype."""
+    return jax.ShapeDtypeStruct(value.shape, value.dtype) if hasattr(value, "shape") else value
+
+
+def exponents(inputs: Sequence[Node], nodes: Sequence[Node]) -> tuple[int, ...]:
+    """The places of numbers that are compiled in: a square is a product, other powers are dear."""
+    read = {n.inputs[-1] for n in nodes if n.kind.op.name in ("pow", "_pow_backward")}
+    return tuple([i for i, n in enumerate(inputs) if n in read and n.spec.weak])
+
+
+def parts(program: Program) -> list[Any]:
+    """The program as compiled parts and, between them, single instructions for NumPy."""
+    runs: list[Any] = []
+    for node in program.nodes:
+        if node.kind.op.host:
+            runs.append(node)
+        elif runs and type(runs[-1]) is list:
+            runs[-1].append(node)
+        else:
+            runs.append([node])
+    later = set(program.outputs)
+    made: list[Any] = []
+    for number, part in reversed(list(enumerate(runs))):
+        if type(part) is list:
+            made.append(Part(program, number, part, later))
+            later.update(made[-1].inputs)
+        else:
+            made.append(part)
+            later.update(s for s in part.inputs if type(s) is Node)
+    return made[::-1]
+
+
+def compiled(program: Program, values: Sequence[Any]) -> Callable[[list], tuple]:
+    """`program` compiled for inputs such as `values`: from the list of inputs to the outputs, as NumPy arrays."""
+    made = parts(program)
+    weak = [type(n.spec) is not tuple and n.spec.weak for n in program.outputs]
+    plain = not any(weak) and not any(type(n.spec) is tuple for n in program.outputs)
+    first = made[0] if made else None
+    if type(first) is Part and len(made) == 1 and plain and not first.fixed:
+        if first.inputs == program.inputs and first.outputs == program.outputs:
+            function = first.compiled(values)
+
+            def run(values: list) -> tuple:
+                outs, wrong = function(*values)
+                if wrong is not None and wrong:
+                    raise Refused
+                return tuple([np.asarray(o) for o in outs])
+
+            return run
+
+    def run_parts(values: list) -> tuple:
+        known: dict[Node, Any] = dict(zip(program.inputs, values, strict=True))
+        for part in made:
+            if type(part) is Part:
+                known.update(zip(part.outputs, part([known[n] for n in part.inputs]), strict=True))
+            else:
+                have = tuple([on_host(known[s], s.spec) if type(s) is Node else s for s in part.inputs])
+                known[part] = host.evaluate(part, have)
+        return tuple([on_host(known[n], n.spec) for n in program.outputs])
+
+    if type(first) is Part:  # later parts are compiled when their inputs are known
+        at = dict(zip(program.inputs, values, strict=True))
+        first.compiled([at[n] for n in first.inputs])
+    return run_parts
+
+
+def on_host(value: Any, spec: Any) -> Any:
+    """A value as the NumPy backend would give it."""
+    if type(value) is tuple:
+        return tuple([on_host(v, s) for v, s in zip(value, spec, strict=True)])
+    if type(spec) is not tuple and spec.weak:
+        return value.item() if hasattr(value, "item") else value
+    return np.asarray(value)
