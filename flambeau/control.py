@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from time import perf_counter
 
 from .engine import engine
+from .reports import Report
 
 
 @contextlib.contextmanager
@@ -37,35 +38,6 @@ def no_execution() -> Iterator[None]:
         engine.forbidden = before
 
 
-class Report:
-    """What ran within `explain()`: one entry for each program, in order."""
-
-    def __init__(self) -> None:
-        self.cuts: list[dict[str, Any]] = []
-
-    def __str__(self) -> str:
-        head = ["cause", "line", "operations", "results", "bytes", "program", "plan us", "run us"]
-        rows = [
-            [
-                c["why"],
-                "{}:{}".format(c["line"][0].rsplit("/", 1)[-1], c["line"][1]),
-                str(c["operations"]),
-                str(c["results"]),
-                str(c["bytes"]),
-                ("new " if c["new"] else "") + str(c["program"]),
-                f"{c['plan'] * 1e6:.0f}",
-                f"{c['run'] * 1e6:.0f}",
-            ]
-            for c in self.cuts
-        ]
-        wide = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        lines = ["  ".join(v.ljust(w) for v, w in zip(row, wide, strict=True)).rstrip() for row in [head, *rows]]
-        new = sum(c["new"] for c in self.cuts)
-        seconds = sum(c["plan"] + c["run"] for c in self.cuts)
-        lines.append(f"{len(self.cuts)} cuts, {new} new programs, {seconds * 1e3:.2f} ms")
-        return "\n".join(lines)
-
-
 @contextlib.contextmanager
 def explain(show: bool = True) -> Iterator[Report]:
     """Prints, at its end, every cut made within: its cause, the line of the program, sizes, whether its program was
@@ -75,6 +47,7 @@ def explain(show: bool = True) -> Iterator[Report]:
     """
     report = Report()
     before, engine.log = engine.log, report.cuts
+    engine.ended = perf_counter()
     try:
         yield report
     finally:

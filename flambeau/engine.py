@@ -16,6 +16,7 @@ from .backends import numpy as backend
 from .backends import tiers
 from .graph import Kind, Node, order
 from .ops._op import caller
+from .reports import Stats, difference, output_bytes, start_log
 
 
 def _own_references() -> int:
@@ -34,7 +35,7 @@ class Engine:
     `load` is the bytes that pending nodes read and write, plus 512 for each; a bound of 0 runs every operation at once.
     """
 
-    __slots__ = ("pending", "load", "bound", "lock", "programs", "capacity", "counts", "forbidden", "log", "seen")
+    __slots__ = ("pending", "load", "bound", "lock", "programs", "capacity", "counts", "forbidden", "log", "seen", "ended")
 
     def __init__(self) -> None:
         self.pending: list[Node] = []
@@ -51,6 +52,7 @@ class Engine:
         self.forbidden = False
         self.log: Any = None
         self.seen: set[int] = set()  # numbers of programs that a report has shown
+        self.ended = 0.0  # when the last cut of a report ended
 
     # ---- cutting
 
@@ -117,6 +119,12 @@ class Engine:
 
     def keep(self, key: tuple, program: Any) -> Any:
         """Remembers a program; the oldest go when there are too many."""
+        if tiers.policy.log is not None:
+            made = program_of(program)
+            if made is not None:
+                file, line = caller()
+                what = difference(key, [k for k, _ in zip(reversed(self.programs), range(100), strict=False)])
+                tiers.policy.say(f"new {tiers.described(made)} at {file}:{line}" + (f"; {what}" if what else ""))
         self.programs[key] = program
         while len(self.programs) > self.capacity:
             self.programs.popitem(last=False)
@@ -140,22 +148,26 @@ class Engine:
 
     def logged(self, program: Program, leaves: Sequence[Any], why: str, start: float) -> tuple:
         """Runs `program` and notes what `flambeau.explain` tells of it."""
-        planned = perf_counter()
+        planned, compiling = perf_counter(), program.tier.compile_seconds
         values = execute(program, leaves)
-        size = sum(s.nbytes for n in program.outputs for s in (n.spec if type(n.spec) is tuple else (n.spec,)))
+        ended, compiling = perf_counter(), program.tier.compile_seconds - compiling
         self.log.append(
             {
                 "why": why,
                 "line": caller(),
                 "operations": len(program.nodes),
                 "results": len(values),
-                "bytes": size,
+                "bytes": output_bytes(program),
                 "program": program.number,
+                "backend": program.tier.settled,
                 "new": program.number not in self.seen,
+                "record": max(start - self.ended, 0.0),
                 "plan": planned - start,
-                "run": perf_counter() - planned,
+                "compile": min(compiling, ended - planned),
+                "run": max(ended - planned - compiling, 0.0),
             }
         )
+        self.ended = ended
         self.seen.add(program.number)
         return values
 
@@ -331,10 +343,34 @@ def freed_error() -> RuntimeError:
     )
 
 
+def program_of(entry: Any) -> Program | None:
+    """The program in an entry of the cache."""
+    return entry[0] if type(entry) is tuple else getattr(entry, "program", None)
+
+
 engine = Engine()
+tiers.policy.watchers.append(lambda: engine.programs.clear())
+start_log()
 
 
-def stats() -> dict[str, int]:
-    """How many programs ran, how many instructions in them, how often a key was known; and how many programs are
-    kept."""
-    return {**engine.counts, "kept": len(engine.programs), "pending": len(engine.pending)}
+def stats() -> Stats:
+    """What ran so far: how many programs and instructions, how often a key was known, which backend ran what.
+
+    A dictionary of numbers that prints as a table.
+
+    >>> import flambeau as torch
+    >>> torch.ones(2).sum().item()
+    2.0
+    >>> torch.engine.stats()["programs"] > 0
+    True
+    """
+    programs = [p for p in map(program_of, engine.programs.values()) if p is not None]
+    numbers = {
+        **engine.counts,
+        "kept": len(engine.programs),
+        "pending": len(engine.pending),
+        "compiles": tiers.policy.compiles,
+        "compile_seconds": tiers.policy.compile_seconds,
+        "seconds": float(sum(p.seconds for p in programs)),
+    }
+    return Stats(numbers, programs)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from .backends.tiers import policy
 from .device import CPU, device, resolve
 
 _state: dict[str, Any] = {
@@ -44,8 +45,12 @@ def set_num_interop_threads(threads: int) -> None:
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Asks for the same bits every time, which this backend gives anyway."""
+    """Asks for the same bits every time: a program stays on one backend, NumPy's unless XLA was chosen.
+
+    Without it, a loop that is compiled on the way goes on with results that may differ in their last bits.
+    """
     _state["deterministic"], _state["warn_only"] = bool(mode), bool(warn_only)
+    policy.choose(policy.choice, bool(mode))
 
 
 def are_deterministic_algorithms_enabled() -> bool:

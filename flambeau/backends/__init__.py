@@ -84,3 +84,6 @@ def shown_argument(where: Any, names: Sequence[str], constant: Callable[[Any], s
     if type(where) is Seq:
         return "(" + "".join(shown_argument(w, names, constant) + ", " for w in where) + ")"
     return constant(where.value)
+
+
+from .tiers import available, cache, current, use  # noqa: E402

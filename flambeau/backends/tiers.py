@@ -8,7 +8,7 @@ come back are never compiled.
 
 from __future__ import annotations
 
-import concurrent.futures
+import atexit
 import importlib.util
 import os
 import sys
@@ -44,8 +44,10 @@ class Policy:
         self.compiles = 0
         self.compile_seconds = 0.0
         self.told = False
+        self.started = perf_counter()
+        self.cache = os.environ.get("FLAMBEAU_CACHE", "")  # the folder that keeps compiled programs
         self.log: Callable[[str], None] | None = None
-        self.executor: concurrent.futures.ThreadPoolExecutor | None = None
+        self.executor: Any = None
         self.watchers: list[Callable[[], None]] = []  # called after a choice has changed
 
     def choose(self, choice: str, pinned: bool) -> None:
@@ -108,6 +110,14 @@ def use(backend: str) -> Iterator[None]:
         policy.choose(before, policy.pinned)
 
 
+def cache(folder: str | os.PathLike[str] | None) -> None:
+    """Keeps compiled programs in `folder`, from which later processes take them; None for not. Also FLAMBEAU_CACHE=...
+
+    A folder may be shared by programs, and deleted at any time. Off unless asked for: it grows.
+    """
+    policy.cache = "" if folder is None else os.fspath(folder)
+
+
 def require() -> None:
     """ImportError, with the remedy, if there is no XLA."""
     if not installed():
@@ -166,9 +176,12 @@ def forced(program: Program, tier: Tier) -> Callable[[list], Any]:
 def build(program: Program, tier: Tier, values: Sequence[Any]) -> Callable[[list], Any]:
     """Compiles `program`; where a check on values fails, NumPy runs it again and says what is wrong."""
     start = perf_counter()
+    if not policy.compiles:
+        atexit.register(tell_cost)
     try:
         from . import xla
 
+        xla.keep_compiled(policy.cache)
         function = xla.compiled(program, values)
     finally:
         tier.compile_seconds += perf_counter() - start
@@ -221,6 +234,8 @@ def consider(program: Program, values: Sequence[Any], seconds: float) -> None:
 def order(program: Program, tier: Tier, values: Sequence[Any]) -> None:
     """Has `program` compiled in the background."""
     if policy.executor is None:
+        import concurrent.futures
+
         policy.executor = concurrent.futures.ThreadPoolExecutor(1, "flambeau-compiler")
     shapes = [Shape(v) if hasattr(v, "shape") else v for v in values]  # holds on to no memory
 
@@ -296,3 +311,15 @@ def described(program: Program) -> str:
         return f"program {program.number}"
     ends = names[0] if len(names) == 1 else f"{names[0]} ... {names[-1]}"
     return f"program {program.number} ({ends}, {len(names)} operations)"
+
+
+def tell_cost() -> None:
+    """A line at the end if compiling took more than a tenth of the time."""
+    whole = perf_counter() - policy.started
+    if policy.compile_seconds > max(0.1 * whole, 1.0):
+        hint = "" if policy.cache else "; FLAMBEAU_CACHE=folder keeps compiled programs"
+        print(
+            f"flambeau: compiling took {policy.compile_seconds:.1f} s of {whole:.1f} s{hint}, "
+            "FLAMBEAU_BACKEND=numpy compiles nothing",
+            file=sys.stderr,
+        )

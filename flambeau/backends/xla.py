@@ -21,6 +21,14 @@ jax.config.update("jax_enable_x64", True)  # promotion is ours, visible in the p
 jax.config.update("jax_cpu_enable_async_dispatch", False)  # half the time of a call
 
 
+def keep_compiled(folder: str) -> None:
+    """Has JAX keep compiled programs in `folder`, and look there first."""
+    if folder and jax.config.jax_compilation_cache_dir != folder:
+        jax.config.update("jax_compilation_cache_dir", folder)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
 class Refused(Exception):
     """A check on values failed. The same program on NumPy says which operation, and where it was recorded."""
 
