@@ -6,6 +6,7 @@ from . import binding as _binding
 from . import dtypes as _dtypes
 from . import further as _further
 from . import indexing as _indexing
+from . import interchange as _interchange
 from . import methods as _methods
 from . import namespaces as _namespaces
 from . import out_of_scope as _out_of_scope
@@ -62,6 +63,7 @@ from .info import (
     sparse_csr,
     strided,
 )
+from .interchange import from_dlpack, to_dlpack
 from .operators import install_operators
 from .printing import get_printoptions, set_printoptions
 from .ranges import arange, eye, linspace, logspace, tril_indices, triu_indices
@@ -81,6 +83,7 @@ _binding.install(_namespaces.SPACES)
 install_operators()
 _indexing.install()
 _methods.install()
+_interchange.install()
 
 from . import _C, accelerator, amp, backends, cpu, cuda, masked, nn, optim, signal, utils
 from .amp import GradScaler, autocast
@@ -152,6 +155,7 @@ _namespaces.name_the_nearest()
 def __getattr__(name: str) -> object:
     found = _namespaces.late("", name)
     if found is not None:
+        globals()[name] = found
         return found
     from ._names import missing
 

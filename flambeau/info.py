@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import ml_dtypes
@@ -97,8 +98,9 @@ def is_tensor(obj: Any, /) -> bool:
 
 
 def is_storage(obj: Any, /) -> bool:
-    """Whether `obj` is a storage; there are none here."""
-    return False
+    """Whether `obj` is the memory of tensors, as torch.storage has it."""
+    storages = sys.modules.get("flambeau.storage")
+    return storages is not None and isinstance(obj, (storages.TypedStorage, storages.UntypedStorage))
 
 
 def numel(input: Tensor) -> int:

@@ -136,8 +136,8 @@ def zero_(self: Tensor) -> Tensor:
 
 
 def set_(self: Tensor, source: Tensor) -> Tensor:
-    """Makes this tensor share the value of `source`."""
-    self.data = source
+    """Makes this tensor share the value of `source`: a tensor, or a storage, whose elements it takes."""
+    self.data = source if isinstance(source, Tensor) else source._elements()
     return self
 
 

@@ -54,6 +54,12 @@ LATE = {
 
 def late(path: str, name: str) -> Any:
     """The module `path`.`name` (below flambeau), imported now, or None if there is none such."""
+    if not path and name.endswith("Storage"):  # torch.FloatStorage and the like
+        return getattr(importlib.import_module("flambeau.storage"), name, None)
+    if path == "cuda" and name.endswith("Tensor"):
+        from . import typed
+
+        return typed.absent(name)
     if name not in LATE.get(path, "").split():
         return None
     full = f"flambeau.{path}.{name}" if path else f"flambeau.{name}"
@@ -91,6 +97,7 @@ def _missing_in(path: str, names: dict[str, Any]) -> Any:
     def lookup(name: str) -> Any:
         found = late(path, name)
         if found is not None:
+            names[name] = found
             return found
         from ._names import missing
 

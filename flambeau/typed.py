@@ -27,6 +27,21 @@ class TypedClass(type):
         return f"<class 'torch.{cls.__name__}'>"
 
 
+class AbsentClass(TypedClass):
+    """The class of torch.cuda.FloatTensor and the like: nothing is an instance, and none can be made."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(
+            f"type torch.cuda.{cls.__name__} not available. Torch not compiled with CUDA enabled."
+        )
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return False
+
+    def __repr__(cls) -> str:
+        return f"<class 'torch.cuda.{cls.__name__}'>"
+
+
 CLASSES: dict[str, TypedClass] = {
     type_name(kind): TypedClass(
         type_name(kind), (), {"dtype": kind, "__doc__": f"Tensors of dtype {kind.name}.", "__module__": "torch"}
@@ -44,6 +59,14 @@ CLASSES: dict[str, TypedClass] = {
         dtypes.bool_,
     )
 }
+
+
+def absent(name: str) -> AbsentClass | None:
+    """The class torch.cuda.`name`, if PyTorch has it."""
+    if name not in CLASSES:
+        return None
+    members = {"dtype": CLASSES[name].dtype, "__doc__": "Tensors on a GPU; there are none.", "__module__": "torch.cuda"}
+    return AbsentClass(name, (), members)
 
 
 def typename(obj: Any, /) -> str:
