@@ -18,7 +18,7 @@ from .dtypes import dtype
 from .engine import engine
 from .graph import Node, leaf, mode, spec
 from .ops import registry
-from .ops._op import NUMBERS, Composite, Op, caller, heads_of, return_type
+from .ops._op import NUMBERS, REQUIRED, Composite, Op, caller, heads_of, return_type
 from .ops._rules import title
 from .views import check_writable, make_view, write
 
@@ -287,12 +287,14 @@ def source_of(op: Op) -> tuple[str, dict[str, Any]]:
         body.append(f" if out is not None: return into(_op, {arguments}, out)")
     if renaming and not any(p.name in RENAMED for p in op.parameters):
         heads.append("**_words")
-        names["renamed"] = renamed
-        body.insert(
-            0,
-            f" if _words: return renamed(_op, _function, _words, dict(zip({tuple(p.name for p in op.parameters)}, "
-            f"{arguments})))",
-        )
+        names |= {"renamed": renamed, "REQUIRED": REQUIRED}
+        first = next(i for i, p in enumerate(op.parameters) if p.name in RENAMED.values())
+        due = [p.name for p in op.parameters[first:] if p.default is REQUIRED]
+        heads = [f"{head}=REQUIRED" if head in due else head for head in heads]
+        unusual = " or ".join(["_words", *(f"{name} is REQUIRED" for name in due)])
+        given = [*(p.name for p in op.parameters), *(["out"] if "out" in op.api else [])]
+        pairs = ", ".join(f"{name}={name}" for name in given)
+        body.insert(0, f" if {unusual}: return renamed(_op, _function, _words, dict({pairs}))")
     if op.eager or not inputs or any(p.sequence for p in op.parameters):
         body.append(f" return call(_op, {arguments})")
     else:
@@ -323,11 +325,15 @@ RENAMED = {"axis": "dim", "keepdims": "keepdim"}  # NumPy's names, which PyTorch
 
 
 def renamed(op: Op, function: Callable, words: dict[str, Any], given: dict[str, Any]) -> Any:
-    """A call with NumPy's names for parameters."""
-    for word, value in words.items():
-        if RENAMED.get(word) not in given:
-            raise TypeError(f"{op.name}() got an unexpected keyword argument '{word}'")
-        given[RENAMED[word]] = value
+    """A call with NumPy's names for parameters, or without one that must be given."""
+    unknown = [word for word in words if RENAMED.get(word) not in given]
+    given |= {RENAMED[word]: value for word, value in words.items() if word not in unknown}
+    absent = [f'"{name}"' for name, value in given.items() if value is REQUIRED]
+    if absent:
+        plural = "s" if len(absent) == 1 else ""  # so PyTorch says it
+        raise TypeError(f"{op.name}() missing {len(absent)} required positional argument{plural}: {', '.join(absent)}")
+    if unknown:
+        raise TypeError(f"{op.name}() got an unexpected keyword argument '{unknown[0]}'")
     return function(**given)
 
 

@@ -164,12 +164,13 @@ class Mode(threading.local):
 mode = Mode()
 
 
-def order(roots: Iterable[Node], tape: bool = False) -> list[Node]:
-    """The nodes under `roots` that have no value yet, inputs first, each once; with `tape`, also differentiated ones
-    that have.
+def order(roots: Iterable[Node], tape: bool = False, under: set[Node] | None = None) -> list[Node]:
+    """The nodes under `roots` that have no value yet, inputs first, each once; with `tape`, also those that have, as
+    far as the gradient of `roots` goes (to `under`, if that is known).
 
     Does not recurse: a chain of any length will do.
     """
+    roots = list(roots)
     done: list[Node] = []
     seen: set[Node] = set()
     stack: list[tuple[Node, bool]] = [(root, False) for root in roots]
@@ -180,11 +181,27 @@ def order(roots: Iterable[Node], tape: bool = False) -> list[Node]:
             continue
         if node in seen or node.kind.op is None:
             continue
-        if node.value is not None and not (tape and node.kind.tape):
+        if node.value is not None and not (tape and node.kind.tape and (under is None or node in under)):
             continue
         seen.add(node)
         stack.append((node, True))
+        # What is detached may stand on another tape, or on a part of this one, which is then a value.
+        leaves_tape = tape and under is None and not node.kind.tape
         for source in node.inputs:
             if type(source) is Node and source not in seen:
+                if leaves_tape and source.kind.tape and source.kind.op is not None:
+                    return order(roots, True, tape_under(roots))
                 stack.append((source, False))
     return done
+
+
+def tape_under(roots: Iterable[Node]) -> set[Node]:
+    """The nodes of the tape that `roots` stand on."""
+    seen: set[Node] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node not in seen and node.kind.tape and node.kind.op is not None:
+            seen.add(node)
+            stack += [s for s in node.inputs if type(s) is Node]
+    return seen

@@ -459,6 +459,33 @@ def wrong_number_of_seeds(m):
     m.autograd.backward([x.sum(), x.sum()], [None])
 
 
+def state_carried_off_the_tape(m):
+    w, h, found = leaf(m), m.zeros(3), []
+    for _ in range(3):
+        h = m.tanh(w * h.detach() + 1)
+        (h * h).sum().backward()
+        found.append(w.grad.clone())
+    return found
+
+
+def values_of_a_freed_graph(m):
+    w = leaf(m)
+    a = (w * 2).exp()
+    a.sum().backward()
+    with m.no_grad():
+        mean = a.mean()
+    (mean * w + (a * 3).detach() * w).sum().backward()
+    return w.grad
+
+
+def on_the_tape_and_off_it(m):
+    w = leaf(m)
+    a = (w * 2).exp()
+    a.sum().item()
+    (a.detach() * a).sum().backward()
+    return w.grad
+
+
 PROGRAMS = table(
     accumulates,
     grad_keeps_its_tensor,
@@ -528,6 +555,9 @@ PROGRAMS = table(
     numpy_of_taped,
     out_with_grad,
     wrong_number_of_seeds,
+    state_carried_off_the_tape,
+    values_of_a_freed_graph,
+    on_the_tape_and_off_it,
 )
 
 

@@ -9,6 +9,10 @@ import flambeau
 from flambeau import nn
 
 WRONG = table(
+    lambda m: m.cumsum(m.ones(3)),
+    lambda m: m.cumsum(m.ones(3), bxis=0),
+    lambda m: m.gather(m.ones(3), 0),
+    lambda m: m.ones(3).gather(),
     lambda m: m.tensor([[1, 2], [3]]),
     lambda m: m.tensor([[1], 2]),
     lambda m: m.tensor(["a"]),

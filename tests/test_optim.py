@@ -188,6 +188,15 @@ def test_differentiable_steps(name):
 
 # ---- state
 
+def test_groups_are_shown_as_in_pytorch():
+    reference = pytest.importorskip("torch")
+    shown = []
+    for m in (torch, reference):
+        groups = [{"params": [m.ones(2, requires_grad=True)]}, {"params": [m.ones(3, requires_grad=True)], "lr": 2}]
+        shown.append(repr(m.optim.Adam(groups)))
+    assert shown[0] == shown[1]
+
+
 @pytest.mark.parametrize("name, how", TABLE, ids=IDS)
 def test_state_goes_both_ways_between_pytorch_and_us(name, how):
     reference = pytest.importorskip("torch")

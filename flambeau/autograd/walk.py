@@ -10,7 +10,7 @@ from typing import Any
 from ..backends import SUPPLIED, Program, symbolic
 from ..backends import tiers
 from ..engine import Cut, engine, freed_error, linearize, saved, settle
-from ..graph import FREED, Kind, Node, mode, order
+from ..graph import FREED, Kind, Node, mode, order, tape_under
 from ..ops import registry
 from ..ops._op import cast, picks
 
@@ -284,18 +284,6 @@ def is_target(node: Node) -> bool:
     )
 
 
-def tape_under(roots: Sequence[Node]) -> set[Node]:
-    """The nodes of the tape that `roots` stand on."""
-    seen: set[Node] = set()
-    stack = list(roots)
-    while stack:
-        node = stack.pop()
-        if node not in seen and node.kind.tape and node.kind.op is not None:
-            seen.add(node)
-            stack += [s for s in node.inputs if type(s) is Node]
-    return seen
-
-
 def recorded(
     roots: list[Node],
     seeds: list[Node | None],
@@ -333,7 +321,7 @@ def recorded(
         engine.flush("backward")
         for _, g in found:
             engine.force(g)
-        for node in nodes:
+        for node in tape_under(roots):
             if node.kind.saves or node.kind.saves_out:
                 node.inputs = FREED
             elif type(node.extra) is dict and "call" in node.extra:
