@@ -47,7 +47,7 @@ LATE = {
         quantization storage testing types xpu _utils""",
     "utils": """_pytree benchmark collect_env cpp_extension dlpack flop_counter hooks model_zoo module_tracker
         tensorboard""",
-    "autograd": "profiler profiler_util",
+    "autograd": "profiler",
     "nn.utils": "fusion",
 }
 
