@@ -10,3 +10,7 @@ class _DisableFuncTorch(nullcontext):
 
 class _DisableTorchDispatch(nullcontext):
     """A context without dispatch to subclasses of tensors, of which there is none."""
+
+
+def _log_api_usage_once(event: str) -> None:
+    """Nothing: uses of names are not counted."""

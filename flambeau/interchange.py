@@ -119,6 +119,18 @@ def __array_wrap__(self: Tensor, array: Any, context: Any = None, return_scalar:
 # ---- storages
 
 
+def data_ptr(self: Tensor) -> int:
+    """The address of the first element, in memory that the views of a tensor share; it holds until the tensor is
+    written to, and is 0 if there are no elements."""
+    if not self.numel():
+        return 0
+    root = root_of(self)
+    value = root._value()
+    if type(value) is not np.ndarray or not value.flags.c_contiguous:
+        value = root._node.value = np.array(value, order="C")
+    return value.__array_interface__["data"][0] + self.storage_offset() * self.element_size()
+
+
 def storage(self: Tensor) -> Any:
     """The memory that the tensor and its views share, element by element."""
     from .storage import TypedStorage
@@ -187,8 +199,8 @@ def record_stream(self: Tensor, stream: Any) -> None:
     """Nothing to note: there are no streams."""
 
 
-METHODS = (__dlpack__, __dlpack_device__, __array_wrap__, storage, untyped_storage, storage_type, is_set_to, dim_order,
-           as_subclass, module_load, record_stream)  # fmt: skip
+METHODS = (__dlpack__, __dlpack_device__, __array_wrap__, data_ptr, storage, untyped_storage, storage_type, is_set_to,
+           dim_order, as_subclass, module_load, record_stream)  # fmt: skip
 
 
 def install() -> None:

@@ -12,7 +12,7 @@ from ._storage import STORAGES
 from .creation import tensor, zeros
 from .device import device
 from .dtypes import dtype
-from .tensor import Tensor
+from .tensor import Tensor, from_array
 
 __all__ = ["TypedStorage", "UntypedStorage"]
 
@@ -30,6 +30,13 @@ class UntypedStorage:
         found = object.__new__(cls)
         found._root = root
         return found
+
+    @staticmethod
+    def from_file(filename: Any, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
+        """The first `nbytes` bytes of a file, read as they are looked at."""
+        if shared:
+            raise NotImplementedError("flambeau: a file cannot be written to through a storage; use shared=False")
+        return UntypedStorage._of(from_array(np.asarray(np.memmap(filename, np.uint8, "r", shape=(nbytes,)))))
 
     def _bytes(self) -> np.ndarray:
         return np.ascontiguousarray(self._root._value()).reshape(-1).view(np.uint8)
@@ -58,11 +65,19 @@ class UntypedStorage:
         """The bytes as numbers."""
         return self._bytes().tolist()
 
-    def __getitem__(self, index: int) -> int:
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return UntypedStorage._of(from_array(self._bytes()[index].copy()))
         return int(self._bytes()[index])
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.tolist())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self._bytes(), dtype)
+
+    def __sizeof__(self) -> int:
+        return object.__sizeof__(self) + len(self)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise NotImplementedError("flambeau: a storage cannot be written to, write to the tensor")
@@ -74,6 +89,10 @@ class UntypedStorage:
     def share_memory_(self) -> UntypedStorage:
         """Moves the memory to where other processes can write to it."""
         self._root.share_memory_()  # type: ignore[attr-defined]
+        return self
+
+    def untyped(self) -> UntypedStorage:
+        """Itself."""
         return self
 
     def cpu(self) -> UntypedStorage:

@@ -503,11 +503,6 @@ class Tensor(Arithmetic):
         """The place of the first element in the memory it shares."""
         return view_layout(self)[0]
 
-    def data_ptr(self) -> int:
-        """The address of the first element, as far as the value has one."""
-        value = np.asarray(self._value())
-        return value.__array_interface__["data"][0]
-
     # ---- names for what functions of the registry do
 
     T = property(lambda self: self.permute(tuple(reversed(range(self.ndim)))))

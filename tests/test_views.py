@@ -1,5 +1,7 @@
 """Views share memory: what is written to one shows in all, as in PyTorch."""
 
+import ctypes
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -157,3 +159,36 @@ def test_as_strided_sees_the_memory_under_a_view():
         assert y.as_strided((2, 2), (1, 3)).tolist() == [[2, 5], [3, 6]]
         y.as_strided((3,), (4,), 0).zero_()
         assert x.tolist() == [0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11]
+
+
+SEEN = {
+    "wider": lambda m, x: x.view(m.float64),
+    "narrower, of some rows": lambda m, x: x[1:].view(m.int16),
+    "bytes under another shape": lambda m, x: x[1].view(m.uint8).view(4, 6),
+    "as wide, of columns": lambda m, x: x.t().view(m.int32),
+    "a column of bytes as numbers": lambda m, x: x.view(m.uint8)[:, 4:8].view(m.float32),
+    "bytes cut out": lambda m, x: x.view(m.uint8).reshape(-1)[8:16].view(m.float32),
+    "complex": lambda m, x: m.view_as_complex(x.view(4, 3, 2))[1:],
+    "pairs": lambda m, x: m.view_as_real(m.view_as_complex(x.view(4, 3, 2)))[..., 1].t(),
+    "imaginary parts": lambda m, x: m.view_as_complex(x.view(4, 3, 2))[1:].imag,
+}
+
+
+@pytest.mark.parametrize("what", SEEN)
+def test_where_memory_seen_as_another_type_lies(what):
+    def outcome(m):
+        x = m.arange(24.0).reshape(4, 6)
+        seen = SEEN[what](m, x)
+        place = seen.data_ptr() - x.data_ptr()
+        return tuple(seen.shape), seen.stride(), seen.storage_offset(), seen.is_contiguous(), place, seen.tolist()
+
+    assert outcome(flambeau) == outcome(torch)
+
+
+def test_a_number_has_an_address_that_lasts():
+    number = flambeau.tensor(2.0) * 3
+    address = number.data_ptr()
+    _ = [flambeau.tensor(1.0) + i for i in range(10)]
+    assert number.data_ptr() == address
+    assert ctypes.cast(address, ctypes.POINTER(ctypes.c_float))[0] == 6.0
+    assert flambeau.zeros(0, 2).data_ptr() == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..dtypes import dtype
 from ..graph import Node
 
 _BOUND = 4096
@@ -55,20 +56,55 @@ def view_strides(shape: tuple, strides: tuple, wanted: tuple) -> tuple[int, ...]
     return tuple(reversed(found)) if at == -1 else None
 
 
-def layout(shape: tuple, chain: tuple) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-    """Offset, strides and shape after the views `chain` of a contiguous tensor."""
-    key = (shape, tuple([(op.name, args) for op, args, _ in chain]))
+def layout(shape: tuple, chain: tuple, kind: dtype) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """Offset, strides and shape after the views `chain` of a contiguous tensor of type `kind`."""
+    key = (shape, kind, tuple([(op.name, args) for op, args, _ in chain]))
     found = _known.get(key)
     if found is None:
         offset, strides = 0, contiguous_strides(shape)
         for op, args, _ in chain:
-            offset, strides, shape = step(op.name, args, offset, strides, shape)
+            if op.name in _READ_ANEW:
+                seen = _READ_ANEW[op.name](kind, *args)
+                offset, strides, shape = read_anew(op.name, kind, seen, offset, strides, shape)
+                kind = seen
+            else:
+                offset, strides, shape = step(op.name, args, offset, strides, shape)
         found = offset, strides, shape
         if not any(type(a) is Node for _, args, _ in chain for a in args):
             if len(_known) >= _BOUND:
                 _known.clear()
             _known[key] = found
     return found
+
+
+# Views that read the memory as another type, which they name.
+_READ_ANEW = {
+    "_view_dtype": lambda kind, wanted: wanted,
+    "view_as_real": dtype.to_real,
+    "view_as_complex": dtype.to_complex,
+    "real": dtype.to_real,
+    "imag": dtype.to_real,
+}
+
+
+def read_anew(
+    name: str, kind: dtype, seen: dtype, offset: int, strides: tuple, shape: tuple
+) -> tuple[int, tuple, tuple]:
+    """Offset, strides and shape of elements of type `kind` seen as `seen`."""
+    if kind.itemsize > seen.itemsize:
+        parts = kind.itemsize // seen.itemsize
+        offset, strides = offset * parts, tuple([n * parts for n in strides])
+        if name == "_view_dtype":
+            return offset, (*strides[:-1], 1), (*shape[:-1], shape[-1] * parts)
+        if name == "view_as_real":
+            return offset, (*strides, 1), (*shape, 2)
+        return offset + (name == "imag"), strides, shape
+    parts = seen.itemsize // kind.itemsize
+    if name == "view_as_complex":
+        shape, strides = shape[:-1], strides[:-1]
+    elif parts > 1:
+        shape, strides = (*shape[:-1], shape[-1] // parts), (*strides[:-1], parts)
+    return offset // parts, tuple([n // parts for n in strides]), shape
 
 
 def step(name: str, args: tuple, offset: int, strides: tuple, shape: tuple) -> tuple[int, tuple, tuple]:
@@ -138,7 +174,7 @@ def viewable(t: Any, wanted: tuple) -> bool:
     chain = getattr(t, "_chain", ())
     if not chain:
         return True
-    _, strides, shape = layout(tuple(t._base_tensor.shape), chain)
+    _, strides, shape = layout(tuple(t._base_tensor.shape), chain, t._base_tensor.dtype)
     return view_strides(shape, strides, wanted) is not None
 
 
@@ -146,4 +182,4 @@ def layout_of(t: Any) -> tuple[int, tuple[int, ...]]:
     """Offset and strides of a tensor."""
     if not t._chain:
         return 0, contiguous_strides(tuple(t.shape))
-    return layout(tuple(t._base_tensor.shape), t._chain)[:2]
+    return layout(tuple(t._base_tensor.shape), t._chain, t._base_tensor.dtype)[:2]

@@ -1,14 +1,14 @@
-"""Modules over several devices.
-
-a program's graph is one, so that a wrapped module is called as it is (torch.nn.parallel).
-"""
+"""torch.nn.parallel: modules over several devices. There is one device, so a wrapped module is called as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from .module import Module
+from ..module import Module
+from .distributed import DistributedDataParallel
+
+__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
 
 
 class DataParallel(Module):
