@@ -1,4 +1,4 @@
-"""Answers `import torch`, and every module below it, with flambeau's own modules."""
+"""Answers `import torch`, `import torchvision`, and every module below them, with flambeau's own modules."""
 from __future__ import annotations
 
 import importlib
@@ -16,9 +16,12 @@ from typing import Any
 
 from ._names import PYTORCH_VERSION, is_class, modules
 from ._version import VERSION
+from .vision.version import TORCHVISION_VERSION
 
 # Top-level names that a program may import, and the flambeau module that answers each.
-ALIASES: dict[str, str] = {"torch": "flambeau"}
+ALIASES: dict[str, str] = {"torch": "flambeau", "torchvision": "flambeau.vision"}
+# The releases whose programs these run.
+VERSIONS: dict[str, str] = {"torch": PYTORCH_VERSION, "torchvision": TORCHVISION_VERSION}
 
 
 def install() -> None:
@@ -65,6 +68,10 @@ class AliasFinder(DistributionFinder):
         real_name = f"{home}.{rest}" if rest else home
         real_spec = importlib.util.find_spec(real_name)
         if real_spec is None:
+            if top == "torchvision":
+                raise ModuleNotFoundError(
+                    f"No module named '{fullname}' (if torchvision has it, flambeau {VERSION} has not yet)",
+                    name=fullname)
             if fullname in modules() and not is_class(fullname):
                 raise ModuleNotFoundError(
                     f"No module named '{fullname}' (PyTorch has it; flambeau {VERSION} has not yet)", name=fullname)
@@ -74,7 +81,7 @@ class AliasFinder(DistributionFinder):
         return spec
 
     def find_distributions(self, context: DistributionFinder.Context | None = None) -> Iterable[Distribution]:
-        """flambeau's metadata under each aliased name, for programs that ask for PyTorch's version."""
+        """flambeau's metadata under each aliased name, for programs that ask for a version."""
         wanted = context.name if context else None
         return [AliasDistribution(name) for name in ALIASES if wanted is None or wanted.lower() == name]
 
@@ -96,7 +103,7 @@ class AliasLoader(Loader):
 
 
 class AliasDistribution(Distribution):
-    """Package metadata that carries an aliased name and PyTorch's version, marked as flambeau's."""
+    """Package metadata that carries an aliased name and its release's version, marked as flambeau's."""
 
     def __init__(self, name: str) -> None:
         self.alias = name
@@ -104,7 +111,8 @@ class AliasDistribution(Distribution):
     def read_text(self, filename: str) -> str | None:
         if filename != "METADATA":
             return None
-        return f"Metadata-Version: 2.1\nName: {self.alias}\nVersion: {PYTORCH_VERSION}+flambeau{VERSION}\n"
+        version = f"{VERSIONS[self.alias]}+flambeau{VERSION}"
+        return f"Metadata-Version: 2.1\nName: {self.alias}\nVersion: {version}\n"
 
     def locate_file(self, path: str | os.PathLike[str]) -> Path:
         return Path(__file__).parent.parent / path

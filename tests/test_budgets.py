@@ -28,6 +28,7 @@ LAYERS = [
     ["namespaces"],
     ["nn"],
     ["optim", "utils", "func"],
+    ["vision"],
 ]
 LEVEL = {name: i for i, names in enumerate(LAYERS) for name in names}
 
