@@ -70,7 +70,7 @@ def _windows(x: np.ndarray, size: Sequence[int], stride: Sequence[int], dilation
 
 def _refuse(wrong: Any, error: Callable[[], Exception]) -> None:
     """Raises `error()` if anything in `wrong` is true. (A compiled program hands the answer out with its results.)"""
-    if np.any(wrong):
+    if wrong.any() if hasattr(wrong, "any") else wrong:
         raise error()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import jax.scipy.linalg
 import jax.scipy.special
 import numpy as np
 
@@ -89,6 +90,7 @@ def _names() -> dict[str, Any]:
     found = {name: getattr(jnp, name) for name in dir(jnp) if not name.startswith("_")}
     found.update(
         special=jax.scipy.special,
+        expm=jax.scipy.linalg.expm,
         at_set=_at_set,
         at_add=_at_add,
         at_reduce=_at_reduce,

@@ -50,6 +50,19 @@ def need_tensors(name: str, **given: Any) -> None:
             raise TypeError(f"{name}(): argument '{key}' (position {i + 1}) must be Tensor, not {type(value).__name__}")
 
 
+def outside(xp: Any, index: Any, low: int, end: int) -> Any:
+    """Whether values of `index` lie below `low` or reach `end`."""
+    if xp.host:
+        return index.size > 0 and (xp.min(index) < low or xp.max(index) >= end)
+    return (index < low) | (index >= end)
+
+
+def first_outside(xp: Any, index: Any, low: int, end: int) -> int:
+    """The first value of `index` that lies below `low` or reaches `end`."""
+    index = xp.asarray(index)
+    return int(index[(index < low) | (index >= end)].reshape(-1)[0])
+
+
 def flat(g, input_spec):
     """The gradient of what is constant between its steps."""
     return filled(g, input_spec.shape, 0)

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
+from ._checks import first_outside, outside
 from ._op import S, T, composite, op
 from ._rules import pair, title
 from .resampling import _resample, adaptive_windows
@@ -230,12 +231,13 @@ def _max_unpool(xp, input: T, indices: T, sizes, n):
     """Zeros of the last dimensions `sizes`, with `input` written at the flat positions `indices`."""
     size, lead = math.prod(sizes), input.shape[: input.ndim - n]
     rows = math.prod(lead)
-    if xp.host and indices.size and (indices.min() < 0 or indices.max() >= size):
-        wrong = indices[(indices < 0) | (indices >= size)].ravel()[0]
-        raise RuntimeError(
-            f"Found an invalid max index: {wrong} (output volumes are of size "
+    xp.refuse(
+        outside(xp, indices, 0, size),
+        lambda: RuntimeError(
+            f"Found an invalid max index: {first_outside(xp, indices, 0, size)} (output volumes are of size "
             f"{'x'.join(map(str, sizes if n > 1 else (*sizes, 1)))})"
-        )
+        ),
+    )
     at = indices.reshape(rows, math.prod(indices.shape[len(lead) :])) + xp.arange(rows)[:, None] * size
     return xp.at_set(xp.zeros(rows * size, dtype=input.dtype), at.ravel(), input.ravel()).reshape(*lead, *sizes)
 

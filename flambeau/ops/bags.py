@@ -23,16 +23,19 @@ def _bag_ids(xp: Any, indices: Any, offsets: Any, last: bool) -> tuple[Any, Any,
         bags, length = indices.shape
         ids = xp.repeat(xp.arange(bags), length)
         return ids, xp.ones(ids.shape, bool), bags
-    if xp.host and offsets.size:
-        if offsets[0] != 0:
-            raise RuntimeError(
-                "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. "
-                f"However, got {offsets[0]}"
-            )
-        if offsets[-1] > count:
-            raise RuntimeError(
-                f"offsets[-1] can not be greater than input's length {count} but got offsets[-1] of {offsets[-1]}"
-            )
+    xp.refuse(
+        offsets[:1] != 0,
+        lambda: RuntimeError(
+            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. "
+            f"However, got {offsets[0]}"
+        ),
+    )
+    xp.refuse(
+        offsets[-1:] > count,
+        lambda: RuntimeError(
+            f"offsets[-1] can not be greater than input's length {count} but got offsets[-1] of {offsets[-1]}"
+        ),
+    )
     bags = offsets.shape[0] - last
     ids = xp.searchsorted(offsets, xp.arange(count), side="right") - 1
     return xp.minimum(ids, max(bags - 1, 0)), ids < bags, bags
@@ -70,7 +73,12 @@ def _bag_factors(xp, weight: T, indices: T, offsets: T = None, mode="sum", inclu
     inside = inside & (indices.reshape(-1) != padding_idx)
     factor = inside.astype(weight.dtype)
     if mode == "mean" and factor.size:
-        factor = factor / xp.maximum(xp.bincount(ids, weights=factor, minlength=bags)[ids], 1)
+        sizes = (
+            xp.bincount(ids, weights=factor, minlength=bags)
+            if xp.host
+            else xp.at_add(xp.zeros(bags, factor.dtype), ids, factor)
+        )
+        factor = factor / xp.maximum(sizes[ids], 1)
     return ids, factor.astype(weight.dtype)
 
 
@@ -95,15 +103,17 @@ def _bag_to_samples(g, weight, indices, offsets, per_sample_weights, mode, inclu
 
 
 def check_range(xp: Any, indices: Any, rows: int) -> None:
-    """Raises PyTorch's error for an index that is no row, where values can be looked at."""
-    if xp.host:
-        flat = indices.reshape(-1)
-        wrong = (flat < 0) | (flat >= rows)
-        if wrong.any():
-            place = int(wrong.argmax())
-            raise RuntimeError(
-                f"Index {place} of input takes value {flat[place]} which is not in the valid range [0, {rows})"
-            )
+    """Refuses an index that is no row with PyTorch's error."""
+    flat = indices.reshape(-1)
+    wrong = (flat < 0) | (flat >= rows)
+
+    def error() -> Exception:
+        place = int(wrong.argmax())
+        return RuntimeError(
+            f"Index {place} of input takes value {flat[place]} which is not in the valid range [0, {rows})"
+        )
+
+    xp.refuse(wrong, error)
 
 
 @op(

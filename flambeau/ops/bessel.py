@@ -53,51 +53,51 @@ def _special_i1e(xp, input: T):
 
 # ---- those that it does not
 
-@op(_real("bessel_j0"), promote=True, to_float=True, api="out", alias="special.bessel_j0")
+@op(_real("bessel_j0"), promote=True, to_float=True, api="out", alias="special.bessel_j0", host=True)
 def _special_bessel_j0(xp, input: T):
     """Bessel function of the first kind, order 0."""
     return xp.special.j0(input)
 
 
-@op(_real("bessel_j1"), promote=True, to_float=True, api="out", alias="special.bessel_j1")
+@op(_real("bessel_j1"), promote=True, to_float=True, api="out", alias="special.bessel_j1", host=True)
 def _special_bessel_j1(xp, input: T):
     """Bessel function of the first kind, order 1."""
     return xp.special.j1(input)
 
 
-@op(_real("bessel_y0"), promote=True, to_float=True, api="out", alias="special.bessel_y0")
+@op(_real("bessel_y0"), promote=True, to_float=True, api="out", alias="special.bessel_y0", host=True)
 def _special_bessel_y0(xp, input: T):
     """Bessel function of the second kind, order 0."""
     return xp.special.y0(input)
 
 
-@op(_real("bessel_y1"), promote=True, to_float=True, api="out", alias="special.bessel_y1")
+@op(_real("bessel_y1"), promote=True, to_float=True, api="out", alias="special.bessel_y1", host=True)
 def _special_bessel_y1(xp, input: T):
     """Bessel function of the second kind, order 1."""
     return xp.special.y1(input)
 
 
-@op(_real("modified_bessel_k0"), promote=True, to_float=True, api="out", alias="special.modified_bessel_k0")
+@op(_real("modified_bessel_k0"), promote=True, to_float=True, api="out", alias="special.modified_bessel_k0", host=True)
 def _special_modified_bessel_k0(xp, input: T):
     """Modified Bessel function of the second kind, order 0."""
     return xp.special.k0(input)
 
 
-@op(_real("modified_bessel_k1"), promote=True, to_float=True, api="out", alias="special.modified_bessel_k1")
+@op(_real("modified_bessel_k1"), promote=True, to_float=True, api="out", alias="special.modified_bessel_k1", host=True)
 def _special_modified_bessel_k1(xp, input: T):
     """Modified Bessel function of the second kind, order 1."""
     return xp.special.k1(input)
 
 
 @op(_real("scaled_modified_bessel_k0"), promote=True, to_float=True, api="out",
-    alias="special.scaled_modified_bessel_k0")
+    alias="special.scaled_modified_bessel_k0", host=True)
 def _special_scaled_modified_bessel_k0(xp, input: T):
     """exp(x) * k0(x)."""
     return xp.special.k0e(input)
 
 
 @op(_real("scaled_modified_bessel_k1"), promote=True, to_float=True, api="out",
-    alias="special.scaled_modified_bessel_k1")
+    alias="special.scaled_modified_bessel_k1", host=True)
 def _special_scaled_modified_bessel_k1(xp, input: T):
     """exp(x) * k1(x)."""
     return xp.special.k1e(input)
@@ -111,7 +111,7 @@ def _special_spherical_bessel_j0(xp, input: T):
     return xp.where(input == 0, xp.ones_like(input), y)
 
 
-@op(_real("airy_ai"), promote=True, to_float=True, api="out", alias="special.airy_ai")
+@op(_real("airy_ai"), promote=True, to_float=True, api="out", alias="special.airy_ai", host=True)
 def _special_airy_ai(xp, input: T):
     """Airy's function Ai."""
     return xp.special.airy(input)[0]
@@ -160,35 +160,39 @@ def _before(xp: Any, x: Any, n: Any) -> Any:
     return xp.where(n == 0, 0.0, xp.special.eval_chebyu(xp.maximum(n - 1, 0), x))
 
 
-@op(_polynomial("chebyshev_polynomial_t"), promote=True, to_float=True, number_first=True, api="out", cases=POLYNOMIAL,
+@op(_polynomial("chebyshev_polynomial_t"), promote=True, to_float=True, number_first=True, api="out", host=True,
+    cases=POLYNOMIAL,
     alias="special.chebyshev_polynomial_t")
 def _special_chebyshev_polynomial_t(xp, input: T, n: T):
     """Chebyshev's polynomial of the first kind, of degree n."""
     return _evaluated(xp, input, n, _first(xp))
 
 
-@op(_polynomial("chebyshev_polynomial_u"), promote=True, to_float=True, number_first=True, api="out", cases=POLYNOMIAL,
+@op(_polynomial("chebyshev_polynomial_u"), promote=True, to_float=True, number_first=True, api="out", host=True,
+    cases=POLYNOMIAL,
     alias="special.chebyshev_polynomial_u")
 def _special_chebyshev_polynomial_u(xp, input: T, n: T):
     """Chebyshev's polynomial of the second kind, of degree n."""
     return _evaluated(xp, input, n, _second(xp))
 
 
-@op(_polynomial("chebyshev_polynomial_v"), promote=True, to_float=True, number_first=True, api="out", cases=POLYNOMIAL,
+@op(_polynomial("chebyshev_polynomial_v"), promote=True, to_float=True, number_first=True, api="out", host=True,
+    cases=POLYNOMIAL,
     alias="special.chebyshev_polynomial_v")
 def _special_chebyshev_polynomial_v(xp, input: T, n: T):
     """Chebyshev's polynomial of the third kind, of degree n."""
     return _evaluated(xp, input, n, _third(xp))
 
 
-@op(_polynomial("chebyshev_polynomial_w"), promote=True, to_float=True, number_first=True, api="out", cases=POLYNOMIAL,
+@op(_polynomial("chebyshev_polynomial_w"), promote=True, to_float=True, number_first=True, api="out", host=True,
+    cases=POLYNOMIAL,
     alias="special.chebyshev_polynomial_w")
 def _special_chebyshev_polynomial_w(xp, input: T, n: T):
     """Chebyshev's polynomial of the fourth kind, of degree n."""
     return _evaluated(xp, input, n, _fourth(xp))
 
 
-@op(_polynomial("shifted_chebyshev_polynomial_t"), promote=True, to_float=True, number_first=True, api="out",
+@op(_polynomial("shifted_chebyshev_polynomial_t"), promote=True, to_float=True, number_first=True, api="out", host=True,
     cases=POLYNOMIAL,
     alias="special.shifted_chebyshev_polynomial_t")
 def _special_shifted_chebyshev_polynomial_t(xp, input: T, n: T):
@@ -196,7 +200,7 @@ def _special_shifted_chebyshev_polynomial_t(xp, input: T, n: T):
     return _evaluated(xp, input, n, lambda x, n: _first(xp)(2 * x - 1, n))
 
 
-@op(_polynomial("shifted_chebyshev_polynomial_u"), promote=True, to_float=True, number_first=True, api="out",
+@op(_polynomial("shifted_chebyshev_polynomial_u"), promote=True, to_float=True, number_first=True, api="out", host=True,
     cases=POLYNOMIAL,
     alias="special.shifted_chebyshev_polynomial_u")
 def _special_shifted_chebyshev_polynomial_u(xp, input: T, n: T):
@@ -204,7 +208,7 @@ def _special_shifted_chebyshev_polynomial_u(xp, input: T, n: T):
     return _evaluated(xp, input, n, lambda x, n: _second(xp)(2 * x - 1, n))
 
 
-@op(_polynomial("shifted_chebyshev_polynomial_v"), promote=True, to_float=True, number_first=True, api="out",
+@op(_polynomial("shifted_chebyshev_polynomial_v"), promote=True, to_float=True, number_first=True, api="out", host=True,
     cases=POLYNOMIAL,
     alias="special.shifted_chebyshev_polynomial_v")
 def _special_shifted_chebyshev_polynomial_v(xp, input: T, n: T):
@@ -212,7 +216,7 @@ def _special_shifted_chebyshev_polynomial_v(xp, input: T, n: T):
     return _evaluated(xp, input, n, lambda x, n: _third(xp)(2 * x - 1, n))
 
 
-@op(_polynomial("shifted_chebyshev_polynomial_w"), promote=True, to_float=True, number_first=True, api="out",
+@op(_polynomial("shifted_chebyshev_polynomial_w"), promote=True, to_float=True, number_first=True, api="out", host=True,
     cases=POLYNOMIAL,
     alias="special.shifted_chebyshev_polynomial_w")
 def _special_shifted_chebyshev_polynomial_w(xp, input: T, n: T):
@@ -220,28 +224,32 @@ def _special_shifted_chebyshev_polynomial_w(xp, input: T, n: T):
     return _evaluated(xp, input, n, lambda x, n: _fourth(xp)(2 * x - 1, n))
 
 
-@op(_polynomial("hermite_polynomial_h"), promote=True, to_float=True, number_first=True, api="out", cases=POLYNOMIAL,
+@op(_polynomial("hermite_polynomial_h"), promote=True, to_float=True, number_first=True, api="out", host=True,
+    cases=POLYNOMIAL,
     alias="special.hermite_polynomial_h")
 def _special_hermite_polynomial_h(xp, input: T, n: T):
     """Hermite's polynomial as physicists have it, of degree n."""
     return _evaluated(xp, input, n, lambda x, n: xp.special.eval_hermite(n, x))
 
 
-@op(_polynomial("hermite_polynomial_he"), promote=True, to_float=True, number_first=True, api="out", cases=POLYNOMIAL,
+@op(_polynomial("hermite_polynomial_he"), promote=True, to_float=True, number_first=True, api="out", host=True,
+    cases=POLYNOMIAL,
     alias="special.hermite_polynomial_he")
 def _special_hermite_polynomial_he(xp, input: T, n: T):
     """Hermite's polynomial as statisticians have it, of degree n."""
     return _evaluated(xp, input, n, lambda x, n: xp.special.eval_hermitenorm(n, x))
 
 
-@op(_polynomial("laguerre_polynomial_l"), promote=True, to_float=True, number_first=True, api="out", cases=POLYNOMIAL,
+@op(_polynomial("laguerre_polynomial_l"), promote=True, to_float=True, number_first=True, api="out", host=True,
+    cases=POLYNOMIAL,
     alias="special.laguerre_polynomial_l")
 def _special_laguerre_polynomial_l(xp, input: T, n: T):
     """Laguerre's polynomial, of degree n."""
     return _evaluated(xp, input, n, lambda x, n: xp.special.eval_laguerre(n, x))
 
 
-@op(_polynomial("legendre_polynomial_p"), promote=True, to_float=True, number_first=True, api="out", cases=POLYNOMIAL,
+@op(_polynomial("legendre_polynomial_p"), promote=True, to_float=True, number_first=True, api="out", host=True,
+    cases=POLYNOMIAL,
     alias="special.legendre_polynomial_p")
 def _special_legendre_polynomial_p(xp, input: T, n: T):
     """Legendre's polynomial, of degree n."""

@@ -63,11 +63,10 @@ def _bce_to_target(g, input, weight, reduction):
 )
 def _binary_cross_entropy(xp, input: T, target: T, weight: T = None, reduction="mean"):
     """-(target * log(input) + (1 - target) * log(1 - input)), logarithms at least -100."""
-    if xp.host:
-        if not ((input >= 0) & (input <= 1)).all():
-            raise RuntimeError("all elements of input should be between 0 and 1")
-        if not ((target >= 0) & (target <= 1)).all():
-            raise RuntimeError("all elements of target should be between 0 and 1")
+    for name, x in (("input", input), ("target", target)):
+        xp.refuse(
+            ~((x >= 0) & (x <= 1)), lambda name=name: RuntimeError(f"all elements of {name} should be between 0 and 1")
+        )
     loss = (target - 1) * xp.maximum(xp.log1p(-input), -100) - target * xp.maximum(xp.log(input), -100)
     return reduced(xp, loss if weight is None else loss * weight, reduction)
 

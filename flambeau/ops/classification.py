@@ -63,7 +63,7 @@ def class_axis(x: Any) -> int:
 def labels(xp: Any, target: Any, weight: Any, ignore_index: int, classes: int, floating: Any) -> tuple[Any, Any, Any]:
     """Each place's class (0 where it is ignored), its factor (None: all 1), and the sum of the factors.
 
-    Raises PyTorch's IndexError for a class that does not exist, where values can be looked at.
+    Refuses a class that does not exist with PyTorch's IndexError.
     """
     if target.dtype != "int64":
         target = target.astype("int64")
@@ -78,10 +78,11 @@ def labels(xp: Any, target: Any, weight: Any, ignore_index: int, classes: int, f
     else:
         valid = target != ignore_index
         index = xp.where(valid, target, 0)
-        if xp.host:
-            wrong = valid & ((target < 0) | (target >= classes))
-            if wrong.any():
-                raise IndexError(f"Target {target[wrong].flat[0] if target.ndim else target} is out of bounds.")
+        wrong = valid & ((target < 0) | (target >= classes))
+        xp.refuse(
+            wrong,
+            lambda: IndexError(f"Target {target[wrong].flat[0] if target.ndim else target} is out of bounds."),
+        )
         factor = valid.astype(floating)
         count = total(xp, factor)
     if weight is not None:
@@ -102,6 +103,15 @@ def at_class(xp: Any, x: Any, index: Any) -> Any:
 
 def at_class_add(xp: Any, x: Any, index: Any, value: Any) -> Any:
     """`x` with `value` added at each place's class; `x` is new and may be written to."""
+    if not xp.host:  # part of the pass that makes `x`, where adding at positions would be another
+        axis = class_axis(x)
+        here = xp.arange(x.shape[axis]).reshape(-1, *(1,) * (x.ndim - axis - 1)) == xp.expand_dims(
+            xp.reshape(index, [s for i, s in enumerate(x.shape) if i != axis]), axis
+        )
+        value = xp.asarray(value, x.dtype)
+        if value.ndim:
+            value = xp.expand_dims(xp.reshape(value, [s for i, s in enumerate(x.shape) if i != axis]), axis)
+        return x + xp.where(here, value, xp.zeros((), x.dtype))
     if x.ndim == 1:
         key: Any = index.reshape(())
         value = value if xp.ndim(value) == 0 else value.reshape(())
@@ -113,8 +123,6 @@ def at_class_add(xp: Any, x: Any, index: Any, value: Any) -> Any:
             index,
             *(xp.arange(n).reshape((-1,) + (1,) * (index.ndim - 2 - i)) for i, n in enumerate(index.shape[1:])),
         )
-    if not xp.host:
-        return xp.at_add(x, key, value)
     x[key] += value  # a place has one class: no position comes twice
     return x
 

@@ -147,11 +147,11 @@ def histc(xp, input: T, bins=100, min=0, max=0):
     """
     x = xp.ravel(input)
     low, high = _bounds(xp, x, min, max)
-    if xp.host:
-        if not (math.isfinite(low) and math.isfinite(high)):
-            raise RuntimeError(f"torch.histc: range of [{low:g}, {high:g}] is not finite")
-        if low > high:
-            raise RuntimeError("torch.histc: max must be larger than min")
+    xp.refuse(
+        ~(xp.isfinite(low) & xp.isfinite(high)),
+        lambda: RuntimeError(f"torch.histc: range of [{low:g}, {high:g}] is not finite"),
+    )
+    xp.refuse(low > high, lambda: RuntimeError("torch.histc: max must be larger than min"))
     even = xp.asarray(low == high)
     low, high = xp.asarray(low, dtype=x.dtype) - even, xp.asarray(high, dtype=x.dtype) + even
     inside = (x >= low) & (x <= high)

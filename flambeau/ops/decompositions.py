@@ -160,15 +160,21 @@ def _svd_grad(g, out, A):
     return y
 
 
+def _first_bad(xp: Any, A: Any) -> str:
+    """Which matrix of a batch is the first that is not finite, in PyTorch's words."""
+    if A.ndim == 2:
+        return ""
+    return f"(Batch element {int(xp.flatnonzero(~xp.isfinite(A).all(axis=(-2, -1)))[0])}): "
+
+
 def _finite(xp: Any, A: Any, name: str) -> None:
-    if xp.host and not xp.isfinite(A).all():
-        where = ""
-        if A.ndim > 2:
-            bad = xp.flatnonzero(~xp.isfinite(A).all(axis=(-2, -1)))
-            where = f"(Batch element {int(bad[0])}): "
-        raise LinAlgError(
-            f"{name}: {where}The algorithm failed to converge because the input matrix contained non-finite values."
+    def error() -> Exception:
+        return LinAlgError(
+            f"{name}: {_first_bad(xp, A)}The algorithm failed to converge because the input matrix contained "
+            "non-finite values."
         )
+
+    xp.refuse(~xp.isfinite(A), error)
 
 
 @op(_svd_spec, api="", checks=True, shown="LinalgSvd", grad=_svd_grad, cases=[(S(2, 4, 3), False), (S(3, 4), False)])
@@ -253,22 +259,30 @@ def _hermitian(xp: Any, A: Any, UPLO: str) -> Any:
     return above + xp.conj(xp.swapaxes(xp.triu(A, 1), -1, -2))
 
 
-def _converged(xp: Any, name: str, A: Any, function: Any) -> Any:
-    """`function()`, its failure to converge as PyTorch's error."""
-    if xp.host and not xp.isfinite(A).all():
-        where = f"(Batch element {int(xp.flatnonzero(~xp.isfinite(A).all(axis=(-2, -1)))[0])}): " if A.ndim > 2 else ""
-        raise LinAlgError(
-            f"{name}: {where}The algorithm failed to converge because the input matrix is ill-conditioned or has too "
-            "many repeated "
-            f"eigenvalues (error code: {A.shape[-1] - 1})."
+def _converging(xp: Any, name: str, A: Any) -> None:
+    """Refuses matrices for which the algorithm does not converge with PyTorch's error."""
+
+    def error() -> Exception:
+        return LinAlgError(
+            f"{name}: {_first_bad(xp, A)}The algorithm failed to converge because the input matrix is "
+            f"ill-conditioned or has too many repeated eigenvalues (error code: {A.shape[-1] - 1})."
         )
-    return function()
+
+    xp.refuse(~xp.isfinite(A), error)
 
 
 @op(_eigh_spec, api="", checks=True, shown="LinalgEigh", grad=_eigh_grad, cases=[(S(1, 1), "L")])
 def _eigh(xp, A: T, UPLO):
     """Eigenvalues in rising order and orthonormal eigenvectors of Hermitian matrices, of which one triangle is read."""
-    values, vectors = _converged(xp, "linalg.eigh", A, lambda: xp.linalg.eigh(_hermitian(xp, A, UPLO)))
+    _converging(xp, "linalg.eigh", A)
+    values, vectors = xp.linalg.eigh(_hermitian(xp, A, UPLO))
+    return values, vectors
+
+
+@_eigh.lower("xla")
+def _eigh_xla(xp, A, UPLO):
+    _converging(xp, "linalg.eigh", A)
+    values, vectors = xp.linalg.eigh(_hermitian(xp, A, UPLO), UPLO="L", symmetrize_input=False)
     return values, vectors
 
 
@@ -277,7 +291,13 @@ def _eigh(xp, A: T, UPLO):
     grad=lambda g, A, UPLO: (lambda _, V: (V * g.unsqueeze(-2)) @ h(V))(*_eigh(A, UPLO)))
 def _eigvalsh(xp, A: T, UPLO):
     """Eigenvalues in rising order of Hermitian matrices."""
-    return _converged(xp, "linalg.eigh", A, lambda: xp.linalg.eigvalsh(_hermitian(xp, A, UPLO)))
+    _converging(xp, "linalg.eigh", A)
+    return xp.linalg.eigvalsh(_hermitian(xp, A, UPLO))
+
+
+@_eigvalsh.lower("xla")
+def _eigvalsh_xla(xp, A, UPLO):
+    return _eigh_xla(xp, A, UPLO)[0]
 
 
 @composite("out", alias="linalg.eigh", cases=[(S(2, 1, 1),)])
@@ -314,11 +334,12 @@ def _eig_grad(g, out):
 
 
 def _all_finite(xp: Any, A: Any) -> None:
-    if xp.host and not xp.isfinite(A).all():
-        raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
+    xp.refuse(
+        ~xp.isfinite(A), lambda: RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
+    )
 
 
-@op(_eig_spec, api="", checks=True, shown="LinalgEig", grad=_eig_grad, cases=[(S(1, 1),)])
+@op(_eig_spec, api="", checks=True, host=True, shown="LinalgEig", grad=_eig_grad, cases=[(S(1, 1),)])
 def _eig(xp, A: T):
     """Eigenvalues and eigenvectors of length 1 of square matrices, both complex."""
     _all_finite(xp, A)
@@ -327,7 +348,7 @@ def _eig(xp, A: T):
     return values.astype(to), vectors.astype(to)
 
 
-@op(lambda A: _eig_spec(A)[0], api="", checks=True, shown="LinalgEig",
+@op(lambda A: _eig_spec(A)[0], api="", checks=True, host=True, shown="LinalgEig",
     cases=[(S(1, 1),)],
     grad=lambda g, A: (lambda _, V: solved(h(V), g.unsqueeze(-1) * h(V)))(*_eig(A)))
 def _eigvals(xp, A: T):

@@ -139,8 +139,8 @@ def positive(input):
 
 def _check_divisor(xp: Any, result_kind: str, other: Any) -> None:
     """Integers have no infinity to stand for a quotient by zero."""
-    if xp.host and result_kind in "iu" and not xp.all(other):
-        raise RuntimeError("ZeroDivisionError")
+    if result_kind in "iu":
+        xp.refuse(not xp.all(other) if xp.host else other == 0, lambda: RuntimeError("ZeroDivisionError"))
 
 
 def _number_kind(*values: Any) -> str:

@@ -29,11 +29,13 @@ def _looked_up(weight: Spec, indices: Spec) -> Spec:
 
 
 def in_range(xp: Any, indices: Any, rows: int) -> None:
-    """Raises PyTorch's IndexError for an index that is no row, where values can be looked at."""
-    if xp.host and indices.size:
+    """Refuses an index that is no row with PyTorch's IndexError."""
+    if xp.host:
         unsigned = "uint64" if indices.dtype == "int64" else "uint32"  # negative ones become the largest
-        if xp.maximum.reduce(indices.ravel().view(unsigned)) >= rows:
+        if indices.size and xp.maximum.reduce(indices.ravel().view(unsigned)) >= rows:
             raise IndexError("index out of range in self")
+    else:
+        xp.refuse((indices < 0) | (indices >= rows), lambda: IndexError("index out of range in self"))
 
 
 @op(
@@ -66,7 +68,8 @@ def _factors(xp: Any, flat: Any, rows: int, padding_idx: int, scale_grad_by_freq
     if padding_idx >= 0:
         factor = (flat != padding_idx).astype(like)
     if scale_grad_by_freq:
-        share = 1 / xp.maximum(xp.bincount(flat, minlength=rows)[flat], 1)
+        counts = xp.at_add(xp.zeros(rows, "int64"), flat, 1) if not xp.host else xp.bincount(flat, minlength=rows)
+        share = 1 / xp.maximum(counts[flat], 1)
         factor = share.astype(like) if factor is None else factor * share.astype(like)
     return factor
 

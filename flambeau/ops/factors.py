@@ -5,6 +5,7 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
+from ._checks import outside
 from ._lapack import LinAlgError, check_alike, check_matrix, check_square, failed, lapack, over_batch
 from ._op import S, T, composite, op
 from ._rules import broadcast_shapes, title
@@ -13,7 +14,7 @@ from .decompositions import _qr, _svd
 from .joining import cat
 from .matrix_norms import _linalg_pinv
 from .products import eye_like
-from .solving import check_fits, h, return_named, triangular
+from .solving import check_fits, h, return_named, triangular, zero_pivot
 
 # ---- LU
 
@@ -89,6 +90,17 @@ def _lu_factor(xp, A: T, caller, pivot, check_errors):
     return packed, pivots, info
 
 
+@_lu_factor.lower("xla")
+def _lu_factor_xla(xp, A, caller, pivot, check_errors):
+    if not A.size:
+        return _lu_factor.body(xp, A, caller, pivot, check_errors)
+    packed, pivots, _ = xp.lax.linalg.lu(A)
+    info = zero_pivot(xp, packed)
+    if check_errors:
+        xp.refuse(info > 0, lambda: LinAlgError(caller))  # NumPy's turn, which says which
+    return packed, pivots + 1, info
+
+
 @op(
     lambda pivots, rows, dtype: pivots.like((*pivots.shape[:-1], rows, rows), dtype),
     api="",
@@ -99,9 +111,13 @@ def _lu_factor(xp, A: T, caller, pivot, check_errors):
 )
 def _permutation(xp, pivots: T, rows, dtype):
     """The matrix P of row exchanges, P @ L @ U = A."""
-    if xp.host and pivots.size and (pivots.min() < 1 or pivots.max() > rows):
-        raise RuntimeError("pivots passed to lu_unpack must be between 1 and LU.size(-2) inclusive."
-                           "Did you properly pass the result of lu_factor?")
+    xp.refuse(
+        outside(xp, pivots, 1, rows + 1),
+        lambda: RuntimeError(
+            "pivots passed to lu_unpack must be between 1 and LU.size(-2) inclusive."
+            "Did you properly pass the result of lu_factor?"
+        ),
+    )
     order = xp.broadcast_to(xp.arange(rows), (*pivots.shape[:-1], rows))
     for i in range(pivots.shape[-1]):
         j = pivots[..., i:i + 1].astype("int64") - 1
@@ -205,7 +221,7 @@ def _symmetric(name: str, a: Any, hermitian: bool) -> Any:
     return lapack(("he" if hermitian and a.dtype.kind == "c" else "sy") + name, a)
 
 
-@op(_ldl_spec, api="", checks=True, cases=[(S(3, 3), "linalg.ldl_factor", False, True)])
+@op(_ldl_spec, api="", checks=True, host=True, cases=[(S(3, 3), "linalg.ldl_factor", False, True)])
 def _ldl(xp, A: T, caller, hermitian, check_errors):
     """L and the block-diagonal D of symmetric (Hermitian) matrices, as LAPACK packs them, and exchanges of rows."""
     if not A.size:
@@ -260,7 +276,8 @@ def _ldl_solve_spec(LD: Spec, pivots: Spec, B: Spec, hermitian) -> Spec:
 
 
 @op(
-    _ldl_solve_spec, api="out", alias="linalg.ldl_solve", cases=[(S(3, 3), S(3, dtype="int32", low=1, high=2), S(3, 2))]
+    _ldl_solve_spec, api="out", alias="linalg.ldl_solve", host=True,
+    cases=[(S(3, 3), S(3, dtype="int32", low=1, high=2), S(3, 2))],
 )
 def _ldl_solve(xp, LD: T, pivots: T, B: T, *, hermitian=False):
     """X with A @ X = B, given linalg.ldl_factor(A)."""
@@ -303,7 +320,8 @@ def _lstsq_grad_a(g, A, B, out):
     return y
 
 
-@op(_lstsq_spec, api="", checks=True, static="rcond", shown="LinalgLstsq", grad=dict(A=_lstsq_grad_a, B=_lstsq_grad_b),
+@op(_lstsq_spec, api="", checks=True, static="rcond", host=True, shown="LinalgLstsq",
+    grad=dict(A=_lstsq_grad_a, B=_lstsq_grad_b),
     cases=[(S(4, 2), S(4, 3), None, "gelsy"), (S(2, 4), S(2, 1), None, "gelsy")])
 def _lstsq(xp, A: T, B: T, rcond, driver):
     """X with least |A @ X - B|, rank and singular values of A; those below `rcond` times the largest count as 0."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
+from ._checks import first_outside, outside
 from ._op import S, T, Ts, composite, op
 from ._rules import broadcast, broadcast_shapes, title, wrap
 from .core import filled
@@ -152,6 +153,13 @@ def key_of(indices: tuple) -> tuple:
     return tuple([slice(None) if index is None else index for index in indices])
 
 
+def check_places(xp: Any, shape: tuple, indices: tuple) -> None:
+    """Refuses positions out of range. (NumPy finds them by itself.)"""
+    for dim, index in enumerate(indices):
+        if index is not None:
+            xp.refuse(outside(xp, index, -shape[dim], shape[dim]), lambda: out_of_range(xp, shape, indices))
+
+
 def out_of_range(xp: Any, shape: tuple, indices: tuple) -> IndexError:
     """PyTorch's error for the first index tensor that holds a value out of range."""
     given = [(shape[dim], index) for dim, index in enumerate(indices) if index is not None]
@@ -181,6 +189,7 @@ def _index(xp, input: T, indices: Ts):
             return xp.asarray(input)[key_of(indices)]
         except IndexError:
             raise out_of_range(xp, input.shape, indices) from None
+    check_places(xp, input.shape, indices)
     return input[key_of(indices)]
 
 
@@ -221,6 +230,8 @@ def _put_shape(input: Spec, indices: tuple, values: Spec, accumulate: bool) -> S
 def _index_put(xp, input: T, indices: Ts, values: T, accumulate):
     """`input` with `values`, broadcast, written to (or added at) the positions `indices`."""
     values = converted(xp, values, input.dtype)
+    if not xp.host:
+        check_places(xp, input.shape, indices)
     try:
         return (xp.at_add if accumulate else xp.at_set)(input, key_of(indices), values)
     except IndexError:
@@ -269,9 +280,11 @@ def _select_put(input, value, index, dim):
 )
 def _select_at(xp, input: T, index: T, dim):
     """The slice of `input` at the position `index` (0-d) of dimension `dim`, which goes."""
-    place = int(index) if xp.host else index
-    if xp.host and not -input.shape[dim] <= place < input.shape[dim]:
-        raise IndexError(f"index {place} is out of bounds for dimension {dim} with size {input.shape[dim]}")
+    place, size = int(index) if xp.host else index, input.shape[dim]
+    xp.refuse(
+        (place < -size) | (place >= size),
+        lambda: IndexError(f"index {place} is out of bounds for dimension {dim} with size {size}"),
+    )
     return input[(*[slice(None)] * dim, place)]
 
 
@@ -328,13 +341,16 @@ def _indexed(input: Spec, dim: int, index: Spec) -> Spec:
 
 
 def check_range(xp: Any, index: Any, shape: tuple, dim: int) -> None:
-    """Raises PyTorch's errors if values of `index` are negative or reach the size of dimension `dim`."""
+    """Refuses, in PyTorch's words, values of `index` that are negative or reach the size of dimension `dim`."""
     size = shape[dim] if shape else 1
-    if xp.host and index.size and (xp.min(index) < 0 or xp.max(index) >= size):
+
+    def error() -> Exception:
         if dim % max(len(shape), 1) == 0:
-            raise IndexError("index out of range in self")
-        bad = int(index[(index < 0) | (index >= size)].reshape(-1)[0])
-        raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={size}")
+            return IndexError("index out of range in self")
+        bad = first_outside(xp, index, 0, size)
+        return RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={size}")
+
+    xp.refuse(outside(xp, index, 0, size), error)
 
 
 @op(
@@ -367,11 +383,14 @@ def index_select(xp, input: T, dim, index: T):
 def _take(xp, input: T, index: T):
     """The elements of `input`, read as flat, at the positions `index`."""
     flat = xp.reshape(input, (-1,))
-    if xp.host and index.size and (xp.min(index) < -flat.size or xp.max(index) >= flat.size):
-        bad = index[(index < -flat.size) | (index >= flat.size)]
-        raise IndexError(
-            f"out of range: tried to access index {int(bad.reshape(-1)[0])} on a tensor of {flat.size} elements."
-        )
+    size = flat.size
+    xp.refuse(
+        outside(xp, index, -size, size),
+        lambda: IndexError(
+            f"out of range: tried to access index {first_outside(xp, index, -size, size)} on a tensor of {size} "
+            "elements."
+        ),
+    )
     return flat[index]
 
 
@@ -426,9 +445,10 @@ TAKEN_BEYOND = "out of range: tried to access index %d on a tensor of "
 )
 def _within(xp, input: T, low, end, text):
     """`input`, positions that must not be below `low` nor reach `end`; else IndexError with the text."""
-    if xp.host and input.size and (xp.min(input) < low or xp.max(input) >= end):
-        bad = int(xp.asarray(input)[(input < low) | (input >= end)].reshape(-1)[0])
-        raise IndexError(text % bad if "%d" in text else text)
+    xp.refuse(
+        outside(xp, input, low, end),
+        lambda: IndexError(text % first_outside(xp, input, low, end) if "%d" in text else text),
+    )
     return input
 
 
@@ -506,11 +526,13 @@ def _masked_scatter(xp, input: T, mask: T, source: T):
     """`input` with the elements of `source`, in order, where `mask` is true."""
     mask = xp.broadcast_to(mask, xp.broadcast_shapes(input.shape, mask.shape))
     order = xp.cumsum(xp.reshape(mask, (-1,))) - 1
-    if xp.host and order.size and order[-1] >= source.size:
-        raise RuntimeError(
+    xp.refuse(
+        order[-1:] >= source.size,
+        lambda: RuntimeError(
             "masked_scatter: expected self and source to have same dtypes and source to have enough elements: "
             "Number of elements of source < number of ones in mask"
-        )
+        ),
+    )
     if not source.size:
         return xp.broadcast_to(input, mask.shape)
     values = xp.reshape(source, (-1,))[xp.maximum(order, 0)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
+from ._checks import outside
 from ._losses import check_reduction, finish, gathered, legacy, reduced_spec, refuse_weight, shared_out, size_of, total
 from ._op import S, T, composite, op
 from ._rules import title
@@ -172,8 +173,7 @@ def _multi_margin(xp, input: T, target: T, p=1, margin=1.0, weight: T = None, re
     """The sum over wrong classes of max(0, margin - input at the class + input) ** p, by the number of classes."""
     x = input.reshape(-1, input.shape[-1] if input.ndim else 1)
     index = target.reshape(-1)
-    if xp.host and index.size and not ((index >= 0) & (index < x.shape[1])).all():
-        raise RuntimeError("target out of range")
+    xp.refuse(outside(xp, index, 0, x.shape[1]), lambda: RuntimeError("target out of range"))
     own = xp.arange(x.shape[1]) == index[:, None]
     z = xp.maximum(margin - xp.sum(x * own, axis=1, keepdims=True) + x, 0)
     z = (z if p == 1 else z * z) * ~own
@@ -208,8 +208,7 @@ def _wanted(xp: Any, input: Any, target: Any) -> tuple[Any, Any, Any, Any]:
     """The rows, each row's wanted classes up to the first -1 (0 beyond), which of these count, and which pairs do."""
     x = input.reshape(-1, input.shape[-1] if input.ndim else 1)
     index = target.reshape(x.shape)
-    if xp.host and index.size and not ((index >= -1) & (index < x.shape[1])).all():
-        raise RuntimeError("argument #2 'target' is out of range")
+    xp.refuse(outside(xp, index, -1, x.shape[1]), lambda: RuntimeError("argument #2 'target' is out of range"))
     counts = xp.cumprod(index >= 0, axis=1) > 0
     index = xp.where(counts, index, 0)
     chosen = ((index[:, :, None] == xp.arange(x.shape[1])) & counts[:, :, None]).any(axis=1)

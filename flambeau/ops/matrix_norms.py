@@ -249,3 +249,8 @@ def matrix_exp(xp, A: T):
     """The sum over n of A ** n / n!, for square matrices."""
     from scipy.linalg import expm
     return xp.asarray(expm(A), dtype=A.dtype) if A.size else A
+
+
+@matrix_exp.lower("xla")
+def _matrix_exp_xla(xp, A):
+    return xp.expm(A) if A.size else A

@@ -96,3 +96,11 @@ def geqrf(xp, input: T):
     if not input.size:
         return input, xp.zeros((*input.shape[:-2], min(input.shape[-2:])), input.dtype)
     return over_batch(lambda a: lapack("geqrf", a)(a)[:2], (input, 2))
+
+
+@geqrf.lower("xla")
+def _geqrf_xla(xp, input):
+    if not input.size:
+        return geqrf.body(xp, input)
+    packed, tau = xp.linalg.qr(input, mode="raw")
+    return xp.swapaxes(packed, -1, -2), tau

@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
+from ._checks import first_outside, outside
 from ._op import S, T, composite, op, registry
 from ._rules import title, wrap
 from .core import filled
@@ -59,10 +60,13 @@ def grid(xp: Any, index: Any, dim: int) -> tuple:
 
 
 def check_values(xp: Any, index: Any, size: int, dim: int) -> None:
-    """Raises RuntimeError if a value of `index` lies outside of a dimension of that size."""
-    if xp.host and index.size and (xp.min(index) < 0 or xp.max(index) >= size):
-        bad = xp.asarray(index)[(index < 0) | (index >= size)].reshape(-1)[0]
-        raise RuntimeError(f"index {int(bad)} is out of bounds for dimension {dim} with size {size}")
+    """Refuses a value of `index` that lies outside of a dimension of that size."""
+    xp.refuse(
+        outside(xp, index, 0, size),
+        lambda: RuntimeError(
+            f"index {first_outside(xp, index, 0, size)} is out of bounds for dimension {dim} with size {size}"
+        ),
+    )
 
 
 def lifted(xp: Any, *arrays: Any) -> list:
@@ -241,17 +245,20 @@ def _along(index: Any, dim: int, ndim: int) -> tuple:
 
 
 def _checked(xp: Any, index: Any, shape: tuple, dim: int, name: str) -> None:
-    """Raises PyTorch's error, which depends on the operation, if a value of `index` lies outside of dimension `dim`."""
+    """Refuses values of `index` outside of dimension `dim` with PyTorch's error, which depends on the operation."""
     size = shape[dim] if shape else 1
-    if xp.host and index.size and (xp.min(index) < 0 or xp.max(index) >= size):
-        bad = int(index[(index < 0) | (index >= size)].reshape(-1)[0])
+
+    def error() -> Exception:
+        bad = first_outside(xp, index, 0, size)
         if name == "index_copy":
-            raise IndexError(
+            return IndexError(
                 f"index_copy_(): index {bad} is out of bounds for dimension {dim % len(shape)} with size {size}"
             )
         if len(shape) < 2:
-            raise IndexError("index out of range in self")
-        raise RuntimeError(f"index {bad} is out of bounds for dimension {dim % len(shape)} with size {size}")
+            return IndexError("index out of range in self")
+        return RuntimeError(f"index {bad} is out of bounds for dimension {dim % len(shape)} with size {size}")
+
+    xp.refuse(outside(xp, index, 0, size), error)
 
 
 @op(
@@ -345,9 +352,13 @@ def index_fill(xp, input: T, dim, index: T, value: T):
     shape = input.shape
     input, index = lifted(xp, input, index)
     size = input.shape[dim]
-    if xp.host and index.size and (xp.min(index) < -size or xp.max(index) >= size):
-        bad = index[(index < -size) | (index >= size)].reshape(-1)[0]
-        raise IndexError(f"index {int(bad)} is out of bounds for dimension {dim % input.ndim} with size {size}")
+    xp.refuse(
+        outside(xp, index, -size, size),
+        lambda: IndexError(
+            f"index {first_outside(xp, index, -size, size)} is out of bounds for dimension {dim % input.ndim} with "
+            f"size {size}"
+        ),
+    )
     return xp.reshape(xp.at_set(input, _along(index, dim, input.ndim), converted(xp, value, input.dtype)), shape)
 
 

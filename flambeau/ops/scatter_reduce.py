@@ -252,10 +252,8 @@ def _check_repeats(repeats: Any) -> None:
 )
 def _one_hot(xp, input: T, num_classes):
     """Zeros with a one at the position that each number says."""
-    if xp.host and input.size and xp.min(input) < 0:
-        raise RuntimeError("Class values must be non-negative.")
-    if xp.host and input.size and xp.max(input) >= num_classes:
-        raise RuntimeError("Class values must be smaller than num_classes.")
+    xp.refuse(input < 0, lambda: RuntimeError("Class values must be non-negative."))
+    xp.refuse(input >= num_classes, lambda: RuntimeError("Class values must be smaller than num_classes."))
     return xp.asarray(xp.expand_dims(input, -1) == xp.arange(num_classes)).astype("int64")
 
 

@@ -5,7 +5,17 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
-from ._lapack import blas, check_alike, check_floating, check_matrix, check_square, failed, lapack, over_batch
+from ._lapack import (
+    LinAlgError,
+    blas,
+    check_alike,
+    check_floating,
+    check_matrix,
+    check_square,
+    failed,
+    lapack,
+    over_batch,
+)
 from ._op import S, T, composite, op, return_type
 from ._rules import broadcast_shapes, title
 from .complex import imag
@@ -43,6 +53,19 @@ def _inverted(A: Spec, caller, check_errors) -> tuple:
 def _inv_ex(xp, A: T, caller, check_errors):
     """Inverses, and 0 for each, or the place of the zero on the diagonal that prevents it."""
     return xp.linalg.inv(A), xp.zeros(A.shape[:-2], dtype="int32")
+
+
+@_inv_ex.lower("xla")
+def _inv_xla(xp, A, caller, check_errors):
+    if A.size:
+        xp.refuse(zero_pivot(xp, xp.lax.linalg.lu(A)[0]) > 0, lambda: LinAlgError(caller))  # NumPy says which
+    return _inv_ex.body(xp, A, caller, check_errors)
+
+
+def zero_pivot(xp: Any, packed: Any) -> Any:
+    """For each matrix, factored into L and U, 0 or the place (from 1) of the first zero on U's diagonal."""
+    zero = xp.diagonal(packed, axis1=-2, axis2=-1) == 0
+    return xp.where(zero.any(axis=-1), xp.argmax(zero, axis=-1) + 1, 0).astype("int32")
 
 
 @_inv_ex.lower("numpy")
@@ -214,6 +237,13 @@ def _solve_ex(xp, A: T, B: T, caller, check_errors):
     return xp.linalg.solve(A, B), xp.zeros(A.shape[:-2], dtype="int32")
 
 
+@_solve_ex.lower("xla")
+def _solve_xla(xp, A, B, caller, check_errors):
+    if A.size:
+        xp.refuse(zero_pivot(xp, xp.lax.linalg.lu(A)[0]) > 0, lambda: LinAlgError(caller))  # NumPy says which
+    return _solve_ex.body(xp, A, B, caller, check_errors)
+
+
 @_solve_ex.lower("numpy")
 def _solve_numpy(xp, A, B, caller, check_errors):
     try:
@@ -300,6 +330,13 @@ def _solve_triangular(xp, A: T, B: T, upper, unitriangular):
     return xp.linalg.solve(a, B)
 
 
+@_solve_triangular.lower("xla")
+def _solve_triangular_xla(xp, A, B, upper, unitriangular):
+    batch = broadcast_shapes(A.shape[:-2], B.shape[:-2])
+    A, B = xp.broadcast_to(A, (*batch, *A.shape[-2:])), xp.broadcast_to(B, (*batch, *B.shape[-2:]))
+    return xp.lax.linalg.triangular_solve(A, B, left_side=True, lower=not upper, unit_diagonal=unitriangular)
+
+
 @_solve_triangular.lower("numpy")
 def _solve_triangular_numpy(xp, A, B, upper, unitriangular):
     if not A.size or not B.size:
@@ -374,6 +411,13 @@ def _cholesky_ex(xp, A: T, caller, check_errors):
     lower = xp.tril(A)
     both = lower + xp.conj(xp.swapaxes(xp.tril(A, -1), -1, -2))
     return xp.linalg.cholesky(both), xp.zeros(A.shape[:-2], dtype="int32")
+
+
+@_cholesky_ex.lower("xla")
+def _cholesky_xla(xp, A, caller, check_errors):
+    L = xp.lax.linalg.cholesky(A, symmetrize_input=False)
+    xp.refuse(xp.isnan(L), lambda: LinAlgError(caller))  # NumPy says which minor it is
+    return L, xp.zeros(A.shape[:-2], dtype="int32")
 
 
 @_cholesky_ex.lower("numpy")

@@ -47,11 +47,13 @@ def _special_erfcx(xp, input: T):
 
 @_special_erfcx.lower("xla")
 def _erfcx(xp, input):
-    # exp(x * x) overflows from x = 9 on, where four terms of the asymptotic series are exact to rounding
-    near, far = xp.minimum(input, 9), xp.maximum(input, 9)
-    square = 1 / (2 * far * far)
-    series = (1 - square * (1 - 3 * square * (1 - 5 * square))) / (far * ROOT_PI)
-    return xp.where(input < 9, xp.exp(near * near) * xp.special.erfc(near), series)
+    # exp(x * x) overflows further out, where seven terms of the asymptotic series are exact to rounding
+    turn = 26 if input.dtype == "float64" else 5
+    near, far = xp.minimum(input, turn), xp.maximum(input, turn)
+    square, series = 1 / (2 * far * far), 1.0
+    for odd in (13, 11, 9, 7, 5, 3, 1):
+        series = 1 - odd * square * series
+    return xp.where(input < turn, xp.exp(near * near) * xp.special.erfc(near), series / (far * ROOT_PI))
 
 
 @op(refusing("c", "erf_vml_cpu", same), promote=True, to_float=True, api="out", alias="special.ndtr",
