@@ -6,7 +6,8 @@
     python3 dev.py bench [options] time the workloads of benchmarks/, beside PyTorch where it is installed
 
 Needs a Python from 3.11 to 3.13 and nothing else. Everything is installed into .venv beside this file, once.
-With FLAMBEAU_REFERENCE=1 or CI set, `test` also installs PyTorch, which some tests compare with.
+With FLAMBEAU_REFERENCE=1 or CI set, `test` also installs PyTorch, which some tests compare with, and
+libraries made for it, which others run on flambeau.
 """
 from __future__ import annotations
 
@@ -24,9 +25,13 @@ SCRIPTS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
 OLDEST, NEWEST = (3, 11), (3, 13)
 REFERENCE = "torch==2.13.0"
+# Libraries that ask pip for PyTorch, which they need not have here, and what else they need.
+LIBRARIES = ("torchmetrics", "lightning-utilities", "pytorch-lightning", "accelerate")
+NEEDED = ("packaging", "typing-extensions", "fsspec", "pyyaml", "psutil", "huggingface-hub")
 # Tests that run programs in both modes by themselves, or that do not run any.
 ONCE = ("test_every_op", "test_launcher", "test_examples", "test_printing", "test_generator", "test_data_workers",
-        "test_docs", "test_budgets", "test_same_as_pytorch")
+        "test_docs", "test_budgets", "test_same_as_pytorch", "test_libraries", "test_programs_of_others",
+        "test_faults")
 
 
 def suitable_python() -> str:
@@ -77,15 +82,18 @@ def install(*what: str) -> int:
 
 
 def install_reference() -> None:
-    """Install PyTorch for the tests that compare with it; they are skipped if that fails."""
+    """Install PyTorch, and libraries made for it, for the tests that need them; without, those are skipped."""
     stamp = ENVIRONMENT / "ready-reference"
-    if stamp.exists() and stamp.read_text() == REFERENCE:
+    wanted = " ".join((REFERENCE, *LIBRARIES, *NEEDED))
+    if stamp.exists() and stamp.read_text() == wanted:
         return
-    print(f"Installing {REFERENCE} to compare with ...", flush=True)
-    if install(REFERENCE):
-        print(f"{REFERENCE} could not be installed: the tests that compare with it are skipped.", flush=True)
-    else:
-        stamp.write_text(REFERENCE)
+    print(f"Installing {REFERENCE} and libraries made for it ...", flush=True)
+    # Each by itself: one that cannot be had leaves the others.
+    failed = [what for what in ([REFERENCE], ["--no-deps", *LIBRARIES], NEEDED) if install(*what)]
+    for what in failed:
+        print(f"{' '.join(what)} could not be installed: the tests that need it are skipped.", flush=True)
+    if not failed:
+        stamp.write_text(wanted)
 
 
 def run(*command: str | Path, environment: dict[str, str] | None = None) -> int:
