@@ -17,6 +17,7 @@ LAYERS = [
     ["graph"],
     ["ops"],
     ["backends"],
+    ["reports"],
     ["engine"],
     ["views", "printing"],
     ["binding"],
@@ -27,8 +28,8 @@ LAYERS = [
     ["methods", "indexing", "random", "settings", "control", "amp", "cuda", "cpu"],
     ["namespaces"],
     ["nn"],
-    ["optim", "utils", "func"],
-    ["vision"],
+    ["optim", "utils", "func", "distributions"],
+    ["guards", "replay", "vision"],
 ]
 LEVEL = {name: i for i, names in enumerate(LAYERS) for name in names}
 
