@@ -117,9 +117,9 @@ from .random import (
     set_rng_state,
 )
 from .serialization import load, save
+from .replay import compile
 from .settings import (
     are_deterministic_algorithms_enabled,
-    compile,
     get_default_device,
     get_float32_matmul_precision,
     get_num_interop_threads,

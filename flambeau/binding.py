@@ -163,6 +163,8 @@ def call(op: Op, args: tuple, strict: bool = True) -> Any:
 
 def evaluated(op: Op, given: tuple) -> Any:
     """The results of an operation whose shapes depend on values: computed now."""
+    if engine.capture is not None:
+        engine.capture.looked()
     with np.errstate(all="ignore"):
         result = op.body(backend.xp, *[value_of(g) for g in given])
     made = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from sys import getrefcount
@@ -35,7 +36,8 @@ class Engine:
     `load` is the bytes that pending nodes read and write, plus 512 for each; a bound of 0 runs every operation at once.
     """
 
-    __slots__ = ("pending", "load", "bound", "lock", "programs", "capacity", "counts", "forbidden", "log", "seen", "ended")
+    __slots__ = ("pending", "load", "bound", "lock", "programs", "capacity", "counts", "forbidden", "log", "seen", "ended",
+                 "capture", "compiled")
 
     def __init__(self) -> None:
         self.pending: list[Node] = []
@@ -52,6 +54,8 @@ class Engine:
         self.forbidden = False
         self.log: Any = None
         self.seen: set[int] = set()  # numbers of programs that a report has shown
+        self.capture: Any = None  # a function being recorded for `compile`: it is told what runs
+        self.compiled: weakref.WeakSet = weakref.WeakSet()  # compiled functions, for `stats`
         self.ended = 0.0  # when the last cut of a report ended
 
     # ---- cutting
@@ -89,6 +93,8 @@ class Engine:
         have = list(cut.slots)
         for place, value in zip(places, self.run(program, cut.leaves, batch, why, start), strict=True):
             settle(have[place], value)
+        if self.capture is not None:
+            self.capture.ran(program, cut.leaves, [have[place] for place in places])
 
     def force(self, node: Node) -> Any:
         """The value of `node`, now."""
@@ -373,4 +379,4 @@ def stats() -> Stats:
         "compile_seconds": tiers.policy.compile_seconds,
         "seconds": float(sum(p.seconds for p in programs)),
     }
-    return Stats(numbers, programs)
+    return Stats(numbers, programs, sorted(c.note() for c in engine.compiled))

@@ -254,7 +254,7 @@ def vmap(
         results = []
         for k in range(sizes[0]):
             if randomness == "same":
-                default_generator._stream = before.clone_state()
+                default_generator.put(before.clone_state())
             slices = [t if d is None else t.select(d, k) for t, d in zip(leaves, dims, strict=True)]
             results.append(flatten(func(*build(slices), **kwargs)))
         if randomness == "error" and (before.get_state() != default_generator._stream.get_state()).any():

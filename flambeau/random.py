@@ -3,6 +3,7 @@ the graph as values."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from .binding import wrap
 from .creation import _sized
 from .device import device, resolve
 from .dtypes import dtype
+from .engine import engine
 from .generator import Stream
 from .graph import leaf, mode, spec
 from .ops import registry
@@ -35,13 +37,24 @@ class Generator:
     def device(self) -> device:
         return self._device
 
+    def put(self, stream: Stream) -> None:
+        """Goes on with another stream."""
+        self._set_anew()
+        self._stream = stream
+
+    def _set_anew(self) -> None:
+        if engine.capture is not None:
+            engine.capture.refuse("it sets the state of a random generator")
+
     def manual_seed(self, seed: int) -> Generator:
         """Starts the stream anew from `seed`."""
+        self._set_anew()
         self._stream.manual_seed(int(seed))
         return self
 
     def seed(self) -> int:
         """Starts the stream anew from a seed of the system's, which is returned."""
+        self._set_anew()
         return self._stream.seed()
 
     def initial_seed(self) -> int:
@@ -56,6 +69,7 @@ class Generator:
         """Puts the stream into a state that get_state returned."""
         if not isinstance(new_state, Tensor) or new_state.dtype is not dtypes.uint8:
             raise TypeError("RNG state must be a torch.ByteTensor")
+        self._set_anew()
         self._stream.set_state(np.asarray(new_state._value()))
 
     def clone_state(self) -> Generator:
@@ -79,7 +93,16 @@ default_generator = Generator()
 
 def stream(generator: Generator | None) -> Stream:
     """The stream to draw from."""
+    if engine.capture is not None:
+        return engine.capture.stream(lambda: (generator or default_generator)._stream)
     return (generator or default_generator)._stream
+
+
+def from_draws(make: Callable[[], Any]) -> Tensor:
+    """A tensor of what `make` draws and works out on the host; `make` reads nothing that may change."""
+    if engine.capture is None or engine.capture.inside:
+        return from_array(make())
+    return engine.capture.draw(make, from_array)
 
 
 def manual_seed(seed: int) -> Generator:
@@ -432,4 +455,4 @@ class fork_rng:
 
     def __exit__(self, *_: Any) -> None:
         if self.enabled:
-            default_generator._stream = self.state
+            default_generator.put(self.state)

@@ -101,9 +101,3 @@ def get_float32_matmul_precision() -> str:
 def set_flush_denormal(mode: bool) -> bool:
     """Whether tiny numbers can be flushed to zero: not here."""
     return False
-
-
-def compile(model: Callable | None = None, **options: Any) -> Any:
-    """`model` itself: what recurs is kept as a program without being asked. Usable as a decorator, with or without
-    arguments."""
-    return model if model is not None else lambda function: function

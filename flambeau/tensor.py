@@ -168,6 +168,8 @@ class Tensor(Arithmetic):
     def _value(self) -> Any:
         """The value, computed now if it was pending: a NumPy array or scalar that nobody may write to."""
         node = self._node
+        if engine.capture is not None:
+            engine.capture.looked()
         return node.value if node.value is not None else engine.force(node)
 
     def item(self) -> Any:
@@ -573,6 +575,8 @@ def from_array(value: Any, requires_grad: bool = False, s: Spec | None = None) -
     """A tensor around a NumPy array that nobody else writes to."""
     t = _new(Tensor)
     t._node = leaf(value, s or spec(value.shape, dtypes.dtype.by_numpy[value.dtype]))
+    if engine.capture is not None:
+        engine.capture.created(t._node)
     return t.requires_grad_() if requires_grad else t
 
 

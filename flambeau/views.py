@@ -99,6 +99,8 @@ def rebind(root: Any, node: Node, silent: bool = False) -> None:
         mark_changed(old, then, node)
     root._node = node
     engine.pending.append(node)
+    if engine.capture is not None:
+        engine.capture.wrote(root)
     for ref in root.__dict__.get("_views", ()):
         view = ref()
         if view is not None:

@@ -215,10 +215,13 @@ def gradients(
             settle(have[place], value)
         for place in step.freed:
             have[place].inputs = FREED
-        return [
+        found = [
             (have[place], Node(kind, (), value))
             for (place, kind), value in zip(step.targets, results[first:], strict=True)
         ]
+        if engine.capture is not None:
+            engine.capture.ran(step.program, leaves, [have[v] for v in step.values] + [g for _, g in found])
+        return found
 
 
 def build(cut: Cut, seeds: list, roots: list[Node], held: list[int], wanted: list[Node] | None, retain: bool) -> Any:

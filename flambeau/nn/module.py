@@ -36,6 +36,7 @@ _HOOKS = (
     "_load_state_dict_post_hooks",
 )
 _PACKAGE = __file__.replace("\\", "/").rsplit("/", 2)[0]
+CHANGES = [0]  # how often an attribute of any module was set: what `compile` looks at before it looks closer
 
 
 class Module(State):
@@ -106,6 +107,7 @@ class Module(State):
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Adds a parameter (or None, to keep the name) under `name`."""
+        CHANGES[0] += 1
         self._check_name(name, "parameter", self._parameters)
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
@@ -163,6 +165,7 @@ class Module(State):
             raise KeyError(f'{what} name can\'t be empty string ""')
 
     def __setattr__(self, name: str, value: Any) -> None:
+        CHANGES[0] += 1
         own = self.__dict__
         params = own.get("_parameters")
         if isinstance(value, Parameter):
@@ -216,6 +219,7 @@ class Module(State):
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __delattr__(self, name: str) -> None:
+        CHANGES[0] += 1
         for where in (self._parameters, self._buffers, self._modules):
             if name in where:
                 del where[name]  # type: ignore[attr-defined]
@@ -428,7 +432,9 @@ class Module(State):
         return self._apply(lambda t: empty_like(t, device=device), recurse)
 
     def share_memory(self) -> Module:
-        """Nothing to do: values are sent between processes by copy."""
+        """Moves parameters and buffers to memory that processes share: what one of them writes, the others read."""
+        for t in (*self.parameters(), *self.buffers()):
+            t.share_memory_()  # type: ignore[attr-defined]
         return self
 
     def train(self, mode: bool = True) -> Module:

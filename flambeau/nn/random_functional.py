@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes, random
+from ..graph import Spec
 from ..namespaces import SPACES
 from ..ops._rules import title
 from ..tensor import Tensor, from_array
@@ -19,16 +20,16 @@ from ..tensor import Tensor, from_array
 ALPHA = 1.7580993408473766  # -scale * alpha of selu: what its left end tends to
 
 
-def _kept(input: Tensor, p: float, feature: bool) -> np.ndarray:
-    """Whether each element of `input` is kept; with `feature`, whether each of its channels is, (N, C, 1, ...)."""
-    shape = input._node.spec.shape
+def _kept(like: Spec, p: float, feature: bool) -> np.ndarray:
+    """Whether each element is kept; with `feature`, whether each channel is, (N, C, 1, ...)."""
+    shape = like.shape
     if feature:
         if len(shape) < 2:
             raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
         shape = shape[:2] + (1,) * (len(shape) - 2)
-    if input._node.spec.dtype.category != dtypes.FLOATING:
-        raise RuntimeError(f"result type Float can't be cast to the desired output type {title(input.dtype)}")
-    return random.default_generator._stream.below(math.prod(shape), 1 - p).reshape(shape)
+    if like.dtype.category != dtypes.FLOATING:
+        raise RuntimeError(f"result type Float can't be cast to the desired output type {title(like.dtype)}")
+    return random.stream(None).below(math.prod(shape), 1 - p).reshape(shape)
 
 
 def _idle(input: Any, p: float, train: bool) -> bool:
@@ -46,10 +47,10 @@ def _dropped(input: Any, p: float, train: bool, write: bool, feature: bool = Fal
         return input
     if p == 1:
         return input.mul_(0) if write else input * 0.0
-    kept = _kept(input, p, feature)
     kind = input._node.spec.dtype.numpy.type
     scale = 1 / (1 - p) if kind is np.float64 else np.float32(1) / np.float32(1 - p)
-    noise = from_array(kept * kind(scale))
+    like = input._node.spec  # a replay of `compile` draws again, and must not hold on to the input
+    noise = random.from_draws(lambda: _kept(like, p, feature) * kind(scale))
     return input.mul_(noise) if write else input * noise
 
 
@@ -60,7 +61,7 @@ def _alpha_dropped(input: Any, p: float, train: bool, write: bool, feature: bool
     if p == 1:
         return input.mul_(0) if write else input * 0.0
     kind = input._node.spec.dtype.numpy.type
-    mask = _kept(input, p, feature).astype(kind)
+    mask = _kept(input._node.spec, p, feature).astype(kind)
     a = 1 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p))
     shift = from_array((mask + kind(-1)) * kind(ALPHA * a) + kind(ALPHA * a * p))
     noise = from_array(mask * kind(a))

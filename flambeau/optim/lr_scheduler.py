@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any, SupportsFloat
 
-from .optimizer import Optimizer
+from .optimizer import Optimizer, called_again
 from .schedule import (
     EPOCH_DEPRECATION_WARNING,
     ConstantLR,
@@ -60,6 +60,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         height = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
         return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
 
+    @called_again
     def step(self, epoch: float | None = None) -> None:
         """Goes to the next epoch, or to `epoch`, which may lie between two."""
         if epoch is None and self.last_epoch >= 0:
@@ -281,6 +282,7 @@ class ReduceLROnPlateau(LRScheduler):
         """Forgets the best value and all counts."""
         self.best, self.cooldown_counter, self.num_bad_epochs = self.mode_worse, 0, 0
 
+    @called_again
     def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]
         """Looks at the measure of an epoch."""
         now = float(metrics)
@@ -387,6 +389,7 @@ class SequentialLR(Combined):
         elif hasattr(of, "last_epoch"):
             of.last_epoch -= 1
 
+    @called_again
     def step(self) -> None:  # type: ignore[override]
         """Sets the learning rates of the next epoch."""
         self.last_epoch += 1
@@ -406,6 +409,7 @@ class ChainedScheduler(Combined):
         super().__init__(optimizer, schedulers, " to be chained")
         self._last_lr = values_of(self._schedulers[-1].optimizer, "lr")
 
+    @called_again
     def step(self) -> None:  # type: ignore[override]
         """Sets the learning rates of the next epoch."""
         for part in self._schedulers:

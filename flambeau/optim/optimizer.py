@@ -13,6 +13,7 @@ import numpy as np
 
 from ..autograd import Handle, enable_grad
 from ..dtypes import complex64, complex128, float32, float64
+from ..engine import engine
 from ..graph import mode, spec
 from ..tensor import Tensor, from_array
 from .bucket import Bucket, Update, numbers, shape_of
@@ -68,7 +69,7 @@ class Optimizer:
         cls._wanted = [n for n in wanted if n not in cls.derives]
         cls._derived = tuple([n for n in wanted if n in cls.derives])
         if "step" in cls.__dict__ and callable(cls.step):
-            cls.step = hooked(cls.step)  # type: ignore[method-assign]
+            cls.step = called_again(hooked(cls.step))  # type: ignore[method-assign]
 
     def _make_hooks(self) -> None:
         for name in ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks", "_optimizer_state_dict_pre_hooks",
@@ -401,6 +402,16 @@ class Optimizer:
         return self._register("_optimizer_load_state_dict_post_hooks", hook, prepend)
 
 
+def called_again(method: Callable) -> Callable:
+    """A method that `compile` calls again in a replay, instead of replaying what it did."""
+    @functools.wraps(method)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if engine.capture is None or engine.capture.inside:
+            return method(*args, **kwargs)
+        return engine.capture.again(method, args, kwargs)
+    return run
+
+
 def hooked(step: Callable) -> Callable:
     """`step` of an optimizer, between the hooks that are registered for it."""
     @functools.wraps(step)
@@ -442,7 +453,7 @@ def _added(hooks: OrderedDict, hook: Callable) -> Handle:
     return handle
 
 
-Optimizer.step = hooked(Optimizer.step)  # type: ignore[method-assign]
+Optimizer.step = called_again(hooked(Optimizer.step))  # type: ignore[method-assign]
 
 
 def _identical(a: list, b: list) -> bool:

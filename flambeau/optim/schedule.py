@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..tensor import Tensor
-from .optimizer import Optimizer
+from .optimizer import Optimizer, called_again
 
 ORDER = "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
 EPOCH_DEPRECATION_WARNING = (
@@ -109,6 +109,7 @@ class LRScheduler:
         """The learning rates at `last_epoch`."""
         raise NotImplementedError
 
+    @called_again
     def step(self, epoch: int | None = None) -> None:
         """Sets the learning rates of the next epoch. Comes after the optimizer's step."""
         if self._step_count == 1:

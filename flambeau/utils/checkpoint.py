@@ -50,7 +50,7 @@ class _Part:
             leaves[place] = leaves[place].detach().requires_grad_()
         now = default_generator._stream
         if self.state is not None:
-            default_generator._stream = self.state.clone_state()
+            default_generator.put(self.state.clone_state())
         try:
             with enable_grad():
                 args, kwargs = self.build(leaves)
@@ -58,7 +58,7 @@ class _Part:
                     o for o in flatten(self.function(*args, **kwargs))[0] if isinstance(o, Tensor) and o.requires_grad
                 ]
         finally:
-            default_generator._stream = now
+            default_generator.put(now)
         return grad(
             outputs,
             [*[leaves[i] for i in self.given], *self.captured],
