@@ -82,6 +82,11 @@ def _function_path(thing: Any) -> tuple[str, str] | None:
     return None
 
 
+def plain_class(t: Tensor) -> type:
+    """The class of a tensor; of one in shared memory, the class that it had before."""
+    return getattr(type(t), "_plain", type(t))
+
+
 def reduced(t: Tensor, store: Any) -> tuple:
     """How a tensor is rebuilt, as a pickle says it; `store` gives its memory, offset and strides."""
     if isinstance(t, _Uninitialized):
@@ -106,10 +111,11 @@ def reduced(t: Tensor, store: Any) -> tuple:
     made: tuple = (named("torch._utils", "_rebuild_tensor_v2"), args)
     if t.dtype not in STORAGE_OF:
         made = named("torch._utils", "_rebuild_tensor_v3"), (*args, t.dtype)
-    if attributes or type(t) not in (Tensor, Buffer):
+    kind = plain_class(t)
+    if attributes or kind not in (Tensor, Buffer):
         return named("torch._tensor", "_rebuild_from_type_v2"), (
             made[0],
-            Tensor if type(t) is Buffer else type(t),
+            Tensor if kind is Buffer else kind,
             made[1],
             attributes,
         )
@@ -146,7 +152,7 @@ class CheckpointPickler(_Pickler):
     def reducer_override(self, thing: Any) -> Any:
         """How the things that PyTorch has too are made again."""
         if isinstance(thing, Tensor):
-            own = type(thing).__reduce_ex__ is Tensor.__reduce_ex__
+            own = plain_class(thing).__reduce_ex__ is Tensor.__reduce_ex__
             return reduced(thing, self.memory_of) if own else NotImplemented
         if isinstance(thing, Size):
             return named("torch", "Size"), (tuple(thing),)

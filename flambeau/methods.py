@@ -160,13 +160,15 @@ def resize_as_(self: Tensor, other: Tensor, memory_format: Any = None) -> Tensor
 
 
 def share_memory_(self: Tensor) -> Tensor:
-    """Nothing to do: values are sent between processes by copy."""
-    return self
+    """Moves the elements to memory that processes share: what one of them writes, the others read."""
+    from .multiprocessing._shared import share
+
+    return share(self)
 
 
 def is_shared(self: Tensor) -> bool:
-    """Whether: never."""
-    return False
+    """Whether other processes can see what is written to the tensor."""
+    return "_memory" in self.__dict__
 
 
 def pin_memory(self: Tensor, device: Any = None) -> Tensor:
