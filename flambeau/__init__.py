@@ -116,8 +116,8 @@ from .random import (
     seed,
     set_rng_state,
 )
-from .serialization import load, save
 from .replay import compile
+from .serialization import load, save
 from .settings import (
     are_deterministic_algorithms_enabled,
     get_default_device,

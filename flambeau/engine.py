@@ -12,9 +12,8 @@ from sys import getrefcount
 from time import perf_counter
 from typing import Any
 
-from .backends import Program, symbolic
+from .backends import Program, symbolic, tiers
 from .backends import numpy as backend
-from .backends import tiers
 from .graph import Kind, Node, order
 from .ops._op import caller
 from .reports import Stats, difference, output_bytes, start_log
@@ -36,8 +35,8 @@ class Engine:
     `load` is the bytes that pending nodes read and write, plus 512 for each; a bound of 0 runs every operation at once.
     """
 
-    __slots__ = ("pending", "load", "bound", "lock", "programs", "capacity", "counts", "forbidden", "log", "seen", "ended",
-                 "capture", "compiled")
+    __slots__ = ("pending", "load", "bound", "lock", "programs", "capacity", "counts", "forbidden", "log", "seen")
+    __slots__ += ("ended", "capture", "compiled")
 
     def __init__(self) -> None:
         self.pending: list[Node] = []

@@ -68,12 +68,11 @@ class Guards:
         if inspect.ismethod(function):
             self.value(function.__self__)
         if not isinstance(inner, types.FunctionType):
-            call = getattr(type(inner), "__call__", None)
-            if isinstance(call, types.FunctionType):
-                self.value(inner)
-                inner = call
-            else:
+            call = vars(type(inner)).get("__call__")
+            if not isinstance(call, types.FunctionType):
                 return
+            self.value(inner)
+            inner = call
         if id(inner) in self._seen or not is_users(inner.__code__):
             return
         self._seen[id(inner)] = inner
@@ -184,7 +183,7 @@ class Guards:
             for group in getattr(value, "param_groups", ()):
                 for p in group["params"]:
                     self.tensors[id(p)] = p
-            call = getattr(type(value), "__call__", None)
+            call = vars(type(value)).get("__call__")
             if isinstance(call, types.FunctionType):
                 self.function(call)
 

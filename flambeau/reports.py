@@ -70,8 +70,8 @@ def row(p: Program) -> list[str]:
 class Report:
     """What ran within `explain()`: one entry for each program, in order.
 
-    Times of a cut: record (since the cut before: the user's Python, which records), plan (finding the program), compile,
-    run.
+    Times of a cut: record (since the cut before: the user's Python, which records), plan (finding the program),
+    compile, run.
     """
 
     def __init__(self) -> None:

@@ -19,7 +19,8 @@ class Program:
     Knows no values: the same program runs every time its key comes back.
     """
 
-    __slots__ = ("number", "inputs", "outputs", "nodes", "place", "last", "runs", "seconds", "due", "tier", "fetch", "run")
+    __slots__ = ("number", "inputs", "outputs", "nodes", "place", "last", "run")
+    __slots__ += ("runs", "seconds", "due", "tier", "fetch")  # what `tiers` keeps
 
     def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node], prepare: Callable[[Program], Callable]) -> None:
         self.number = next(_numbers)
@@ -86,4 +87,4 @@ def shown_argument(where: Any, names: Sequence[str], constant: Callable[[Any], s
     return constant(where.value)
 
 
-from .tiers import available, cache, current, use  # noqa: E402
+from .tiers import available, cache, current, use
