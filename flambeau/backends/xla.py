@@ -98,6 +98,7 @@ def _names() -> dict[str, Any]:
         scan=_scan,
         lax=jax.lax,
         host=False,
+        cpu=jax.default_backend() == "cpu",
     )
     return found
 

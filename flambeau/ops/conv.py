@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from ..graph import Spec
 from . import _convolution as fast
+from . import _convolution_xla as compiled
 from ._op import S, T, composite, op
 from ._rules import pair, title
 from .elementwise import conj
@@ -21,55 +23,11 @@ WORDS = {
     "complex64": "c10::complex<float>",
     "complex128": "c10::complex<double>",
 }
-LETTERS = "xyz", "ijk"
 
 
-# ---- kernels for any array namespace: images (N, C, *sizes), weights (O, C / groups, *kernel), results (N, O, *out)
-
-
-def _framed(xp: Any, x: Any, pads: fast.Pads) -> Any:
-    """Images with zeros around them; a negative padding crops."""
-    if any(lo < 0 or hi < 0 for lo, hi in pads):
-        x = x[(..., *(slice(max(-lo, 0), n + min(hi, 0)) for n, (lo, hi) in zip(x.shape[2:], pads, strict=True)))]
-    if any(lo > 0 or hi > 0 for lo, hi in pads):
-        x = xp.pad(x, ((0, 0), (0, 0), *((max(lo, 0), max(hi, 0)) for lo, hi in pads)))
-    return x
-
-
-def _seen(xp: Any, x: Any, kernel: tuple, stride: tuple, pads: fast.Pads, dilation: tuple, groups: int) -> Any:
-    """All windows, (N, groups, C / groups, *out, *kernel)."""
-    seen = xp.windows(_framed(xp, x, pads), kernel, stride, dilation)
-    return seen.reshape(x.shape[0], groups, x.shape[1] // groups, *seen.shape[2:])
-
-
-def _correlate(xp, x, w, bias, stride, pads, dilation, groups):
-    places, taps = LETTERS[0][: w.ndim - 2], LETTERS[1][: w.ndim - 2]
-    seen = _seen(xp, x, w.shape[2:], stride, pads, dilation, groups)
-    y = xp.einsum(
-        f"ngc{places}{taps},goc{taps}->ngo{places}", seen, w.reshape(groups, w.shape[0] // groups, *w.shape[1:])
-    )
-    y = y.reshape(x.shape[0], w.shape[0], *y.shape[3:])
-    return y if bias is None else y + bias.reshape(-1, *(1,) * (w.ndim - 2))
-
-
-def _correlate_input(xp, g, w, bias, sizes, stride, pads, dilation, groups):
-    spread = [(n - 1) * s + 1 for n, s in zip(g.shape[2:], stride, strict=True)]
-    wide = xp.at_set(
-        xp.zeros((*g.shape[:2], *spread), dtype=g.dtype), (..., *(slice(None, None, s) for s in stride)), g
-    )
-    reach = [d * (k - 1) for d, k in zip(dilation, w.shape[2:], strict=True)]
-    around = [(r - p[0], n + p[0] - m) for r, p, n, m in zip(reach, pads, sizes, spread, strict=True)]
-    turned = xp.flip(w.reshape(groups, w.shape[0] // groups, *w.shape[1:]).swapaxes(1, 2), tuple(range(3, w.ndim + 1)))
-    return _correlate(
-        xp, wide, turned.reshape(-1, *turned.shape[2:]), bias, (1,) * len(reach), around, dilation, groups
-    )
-
-
-def _correlate_weight(xp, x, g, kernel, stride, pads, dilation, groups):
-    places, taps = LETTERS[0][: len(kernel)], LETTERS[1][: len(kernel)]
-    seen = _seen(xp, x, kernel, stride, pads, dilation, groups)
-    w = xp.einsum(f"ngc{places}{taps},ngo{places}->goc{taps}", seen, g.reshape(g.shape[0], groups, -1, *g.shape[2:]))
-    return w.reshape(g.shape[1], *w.shape[2:])
+def _way(xp: Any, name: str) -> Callable:
+    """A function of `_convolution`, or its namesake for a compiler."""
+    return getattr(fast, name) if xp.host else functools.partial(getattr(compiled, name), xp)
 
 
 # ---- what all of them check
@@ -197,12 +155,8 @@ def _run(correlate: Callable, x: Any, w: Any, bias: Any, stride: Any, padding: A
     return correlate(x, w, bias, pair(stride, n), pads, pair(dilation, n), groups)
 
 
-def _over_numpy(xp, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    return _run(fast.correlate, input, weight, bias, stride, padding, dilation, groups)
-
-
 def _over(xp, input, weight, bias, stride, padding, dilation, groups):
-    return _run(lambda *given: _correlate(xp, *given), input, weight, bias, stride, padding, dilation, groups)
+    return _run(_way(xp, "correlate"), input, weight, bias, stride, padding, dilation, groups)
 
 
 def _settled(weight: Any, stride: Any, padding: Any, dilation: Any) -> tuple:
@@ -274,10 +228,6 @@ def conv3d(xp, input: T, weight: T, bias: T = None, stride=1, padding=0, dilatio
     return _over(xp, input, weight, bias, stride, padding, dilation, groups)
 
 
-for _forward in (conv1d, conv2d, conv3d):
-    _forward.lower("numpy")(_over_numpy)
-
-
 # ---- the transpose: the gradient of a convolution in its input
 
 
@@ -340,22 +290,9 @@ def _run_back(
     return y[0] if x.ndim == n + 1 else y
 
 
-def _back_numpy(xp, input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
-    return _run_back(fast.correlate_input, input, weight, bias, stride, padding, output_padding, groups, dilation)
-
-
 def _back(xp, input, weight, bias, stride, padding, output_padding, groups, dilation):
-    return _run_back(
-        lambda *given: _correlate_input(xp, *given),
-        input,
-        weight,
-        bias,
-        stride,
-        padding,
-        output_padding,
-        groups,
-        dilation,
-    )
+    way = _way(xp, "correlate_input")
+    return _run_back(way, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 TRANSPOSE = dict(
@@ -415,10 +352,6 @@ def conv_transpose3d(
     return _back(xp, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-for _backward in (conv_transpose1d, conv_transpose2d, conv_transpose3d):
-    _backward.lower("numpy")(_back_numpy)
-
-
 # ---- what gradients are made of; `pads` holds a pair for each dimension
 
 
@@ -453,13 +386,8 @@ def _batched(x: Any, n: int) -> Any:
 )
 def _convolution(xp, input: T, weight: T, stride, pads, dilation, groups):
     """Cross-correlation with pairs of paddings: (N, C, *sizes), (O, C / groups, *kernel) -> (N, O, *out)."""
-    y = _correlate(xp, _batched(input, len(stride)), weight, None, stride, pads, dilation, groups)
-    return y if input.ndim == weight.ndim else y[0]
-
-
-@_convolution.lower("numpy")
-def _convolution_numpy(xp, input, weight, stride, pads, dilation, groups):
-    y = fast.correlate(_batched(input, len(stride)), weight, None, stride, pads, dilation, groups)
+    x = _batched(input, len(stride))
+    y = _way(xp, "correlate")(x, weight, None, stride, pads, dilation, groups)
     return y if input.ndim == weight.ndim else y[0]
 
 
@@ -481,13 +409,8 @@ def _convolution_numpy(xp, input, weight, stride, pads, dilation, groups):
 )
 def _conv_input(xp, input: T, weight: T, sizes, stride, pads, dilation, groups):
     """The adjoint of `_convolution` in its input: (N, O, *out), (O, C / groups, *kernel) -> (N, C, *sizes)."""
-    x = _correlate_input(xp, _batched(input, len(sizes)), weight, None, sizes, stride, pads, dilation, groups)
-    return x if input.ndim == weight.ndim else x[0]
-
-
-@_conv_input.lower("numpy")
-def _conv_input_numpy(xp, input, weight, sizes, stride, pads, dilation, groups):
-    x = fast.correlate_input(_batched(input, len(sizes)), weight, None, sizes, stride, pads, dilation, groups)
+    x = _batched(input, len(sizes))
+    x = _way(xp, "correlate_input")(x, weight, None, sizes, stride, pads, dilation, groups)
     return x if input.ndim == weight.ndim else x[0]
 
 
@@ -509,16 +432,8 @@ def _conv_input_numpy(xp, input, weight, sizes, stride, pads, dilation, groups):
 )
 def _conv_weight(xp, input: T, other: T, kernel, stride, pads, dilation, groups):
     """The adjoint of `_convolution` in its weight: (N, C, *sizes), (N, O, *out) -> (O, C / groups, *kernel)."""
-    return _correlate_weight(
-        xp, _batched(input, len(kernel)), _batched(other, len(kernel)), kernel, stride, pads, dilation, groups
-    )
-
-
-@_conv_weight.lower("numpy")
-def _conv_weight_numpy(xp, input, other, kernel, stride, pads, dilation, groups):
-    return fast.correlate_weight(
-        _batched(input, len(kernel)), _batched(other, len(kernel)), kernel, stride, pads, dilation, groups
-    )
+    x, g = _batched(input, len(kernel)), _batched(other, len(kernel))
+    return _way(xp, "correlate_weight")(x, g, kernel, stride, pads, dilation, groups)
 
 
 # ---- under other names
