@@ -14,8 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ... import load, nn
+from ... import nn
 from .._download import digest, fetch
+from .._torch import torch
 from ._presets import ImageClassification
 
 __all__ = ["Weights", "WeightsEnum", "get_model", "get_model_builder", "get_model_weights", "get_weight", "list_models"]
@@ -119,7 +120,7 @@ def load_state_dict(url: str, model_dir: str | os.PathLike[str] | None = None, m
             raise RuntimeError(
                 f"Error downloading {url}: {error}\nPut the file {name} into the folder {folder} and run again"
             ) from error
-    return load(path, map_location=map_location or "cpu", weights_only=weights_only)
+    return torch.load(path, map_location=map_location or "cpu", weights_only=weights_only)
 
 
 # ---- definitions
@@ -144,12 +145,12 @@ def weights_enum(name: str, module: str, min_size: tuple[int, int], entries: Ite
         known = Meta({"min_size": min_size, **meta})
         members.append((member, Weights(f"{STORE}{file}.pth", partial(ImageClassification, **preset), known)))
     default = dict(members).get("IMAGENET1K_V2", members[0][1])
-    return WeightsEnum(name, [*members, ("DEFAULT", default)], module=module, qualname=name)  # type: ignore[call-overload]
+    return WeightsEnum(name, [*members, ("DEFAULT", default)], module=module, qualname=name)  # type: ignore[call-arg]
 
 
 def define(enum: str, name: str, module: str, make: Callable[..., nn.Module], *entries: Any,
            min_size: tuple[int, int] = (1, 1), with_weights: Callable[[Any, dict[str, Any]], Any] | None = None,
-           fill: Callable[[Any, Any, dict[str, Any]], None] | None = None) -> tuple[Any, Callable[..., Any]]:
+           fill: Callable[[Any, Any, Any], None] | None = None) -> tuple[Any, Callable[..., Any]]:
     """The class of weights, and the builder, of the model `name`.
 
     `make` takes the builder's options. `with_weights` changes the options when there are weights, and what it returns

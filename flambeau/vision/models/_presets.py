@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ... import float32, nn
+from ... import nn
 from ...tensor import Tensor
+from .._torch import torch
 
 
 class ImageClassification(nn.Module):
@@ -29,7 +30,7 @@ class ImageClassification(nn.Module):
         img = F.center_crop(img, self.crop_size)
         if not isinstance(img, Tensor):
             img = F.pil_to_tensor(img)
-        return F.normalize(F.convert_image_dtype(img, float32), mean=self.mean, std=self.std)
+        return F.normalize(F.convert_image_dtype(img, torch.float32), mean=self.mean, std=self.std)
 
     def __repr__(self) -> str:
         names = ("crop_size", "resize_size", "mean", "std", "interpolation")

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from ... import nn, ones
+from ... import nn
 from ...nn import functional as F
 from ...nn import init
 from ...tensor import Tensor
+from .._torch import torch
 from ..ops.misc import Conv2dNormActivation, Permute
 from ..ops.stochastic_depth import StochasticDepth
 from ._api import define, entry
@@ -54,7 +55,7 @@ class CNBlock(nn.Module):
             nn.Linear(4 * dim, dim),
             Permute([0, 3, 1, 2]),
         )
-        self.layer_scale = nn.Parameter(ones(dim, 1, 1) * layer_scale)
+        self.layer_scale = nn.Parameter(torch.ones(dim, 1, 1) * layer_scale)
         self.stochastic_depth = StochasticDepth(stochastic_depth_prob, "row")
 
     def forward(self, input: Tensor) -> Tensor:

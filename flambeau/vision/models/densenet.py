@@ -7,11 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ... import cat, nn
+from ... import nn
 from ...nn import functional as F
 from ...nn import init
 from ...tensor import Tensor
 from ...utils.checkpoint import checkpoint
+from .._torch import torch
 from ._api import define, entry
 from ._utils import fill_norms
 
@@ -45,7 +46,7 @@ class _DenseLayer(nn.Module):
         self.memory_efficient = memory_efficient
 
     def _narrow(self, *features: Tensor) -> Tensor:
-        return self.conv1(self.relu1(self.norm1(cat(features, 1))))
+        return self.conv1(self.relu1(self.norm1(torch.cat(features, 1))))
 
     def forward(self, input: Tensor | list[Tensor]) -> Tensor:
         features = [input] if isinstance(input, Tensor) else input
@@ -73,7 +74,7 @@ class _DenseBlock(nn.ModuleDict):
         features = [init_features]
         for layer in self.values():
             features.append(layer(features))
-        return cat(features, 1)
+        return torch.cat(features, 1)
 
 
 class _Transition(nn.Sequential):
@@ -112,8 +113,8 @@ class DenseNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 init.kaiming_normal_(module.weight)
-            elif isinstance(module, nn.Linear):
-                init.zeros_(module.bias)
+            elif module is self.classifier:
+                init.zeros_(self.classifier.bias)  # type: ignore[arg-type]
             else:
                 fill_norms(module)
 

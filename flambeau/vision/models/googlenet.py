@@ -7,10 +7,11 @@ from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
-from ... import cat, nn
+from ... import nn
 from ...nn import functional as F
 from ...nn import init
 from ...tensor import Tensor
+from .._torch import torch
 from ._api import define, entry
 from ._utils import _ovewrite_named_param, fill_norms
 
@@ -38,7 +39,7 @@ def as_inception_saw(x: Tensor) -> Tensor:
     """Pictures normalised by ImageNet's means, as the nets that came from TensorFlow want them: in [-1, 1]."""
     channels = [x[:, i : i + 1] * (std / 0.5) + (mean - 0.5) / 0.5
                 for i, (mean, std) in enumerate(((0.485, 0.229), (0.456, 0.224), (0.406, 0.225)))]
-    return cat(channels, 1)
+    return torch.cat(channels, 1)
 
 
 def draw_truncated(model: nn.Module, std: float) -> None:
@@ -90,7 +91,7 @@ class Inception(nn.Module):
                                      conv(in_channels, pool_proj, kernel_size=1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return cat([branch(x) for branch in self.children()], 1)
+        return torch.cat([branch(x) for branch in self.children()], 1)
 
 
 class InceptionAux(nn.Module):
@@ -150,7 +151,7 @@ class GoogLeNet(nn.Module):
         self.maxpool2 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
         for name, sizes in STAGES.items():
             pooled = len(sizes) == 1
-            setattr(self, name, nn.MaxPool2d(*sizes, stride=2, ceil_mode=True) if pooled else inception(*sizes))
+            setattr(self, name, nn.MaxPool2d(sizes[0], stride=2, ceil_mode=True) if pooled else inception(*sizes))
         self.aux1 = auxiliary(512, num_classes, dropout=dropout_aux) if aux_logits else None
         self.aux2 = auxiliary(528, num_classes, dropout=dropout_aux) if aux_logits else None
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))

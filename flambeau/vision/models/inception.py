@@ -6,9 +6,10 @@ from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
-from ... import cat, nn
+from ... import nn
 from ...nn import functional as F
 from ...tensor import Tensor
+from .._torch import torch
 from ._api import define, entry
 from .googlenet import BasicConv2d, as_inception_saw, draw_truncated, warn_of_initial_weights, with_auxiliary
 
@@ -47,7 +48,7 @@ class _Branches(nn.Module):
                 ends = [getattr(self, name)(ends[0]) for name in names]
             found += ends
         pooled = self._pooling(x)
-        return cat([*found, getattr(self, self._pooled)(pooled) if self._pooled else pooled], 1)
+        return torch.cat([*found, getattr(self, self._pooled)(pooled) if self._pooled else pooled], 1)
 
 
 def forked(link: Any) -> list[Any]:

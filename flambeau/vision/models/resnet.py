@@ -173,7 +173,7 @@ def _wide(block: Any, layers: list[int], **options: Any) -> ResNet:
     return _grouped(block, layers, options.pop("groups", 1), 128, **options)
 
 
-_V2 = {"name": "IMAGENET1K_V2", "resize_size": 232}
+_V2: dict[str, Any] = {"name": "IMAGENET1K_V2", "resize_size": 232}
 
 ResNet18_Weights, resnet18 = define(
     "ResNet18_Weights", "resnet18", __name__, partial(ResNet, BasicBlock, [2, 2, 2, 2]),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from ... import cat, nn
+from ... import nn
 from ...nn import init
 from ...tensor import Tensor
+from .._torch import torch
 from ._api import define, entry
 
 __all__ = ["SqueezeNet", "SqueezeNet1_0_Weights", "SqueezeNet1_1_Weights", "squeezenet1_0", "squeezenet1_1"]
@@ -27,7 +28,8 @@ class Fire(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.squeeze_activation(self.squeeze(x))
-        return cat([self.expand1x1_activation(self.expand1x1(x)), self.expand3x3_activation(self.expand3x3(x))], 1)
+        narrow = self.expand1x1_activation(self.expand1x1(x))
+        return torch.cat([narrow, self.expand3x3_activation(self.expand3x3(x))], 1)
 
 
 # The first convolution (width, kernel), then the width that each Fire expands to; 0 is a pooling.
@@ -62,7 +64,8 @@ class SqueezeNet(nn.Module):
                     init.normal_(module.weight, mean=0.0, std=0.01)
                 else:
                     init.kaiming_uniform_(module.weight)
-                init.zeros_(module.bias)
+                if module.bias is not None:
+                    init.zeros_(module.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.features(x)).flatten(1)

@@ -33,10 +33,11 @@ __all__ = [
 ]
 
 # Widths of the convolutions, in the five stages that a pooling ends.
-cfgs: dict[str, list[str | int]] = {
+COUNTS = {"A": (1, 1, 2, 2, 2), "B": (2, 2, 2, 2, 2), "D": (2, 2, 3, 3, 3), "E": (2, 2, 4, 4, 4)}
+cfgs: dict[str, list[Any]] = {
     name: [layer for width, count in zip((64, 128, 256, 512, 512), counts, strict=True)
            for layer in (*[width] * count, "M")]
-    for name, counts in {"A": (1, 1, 2, 2, 2), "B": (2, 2, 2, 2, 2), "D": (2, 2, 3, 3, 3), "E": (2, 2, 4, 4, 4)}.items()
+    for name, counts in COUNTS.items()
 }
 
 

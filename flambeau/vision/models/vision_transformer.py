@@ -8,10 +8,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from ... import cat, empty, nn, zeros
+from ... import nn
 from ...nn import functional as F
 from ...nn import init
 from ...tensor import Tensor
+from .._torch import torch
 from ..ops.misc import MLP, Conv2dNormActivation
 from ._api import define, entry
 from ._utils import _ovewrite_named_param
@@ -54,10 +55,10 @@ class MLPBlock(MLP):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 init.xavier_uniform_(module.weight)
-                init.normal_(module.bias, std=1e-6)
+                if module.bias is not None:
+                    init.normal_(module.bias, std=1e-6)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any],
-                              *rest: Any) -> None:
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: dict, *rest: Any) -> None:
         version = local_metadata.get("version")
         if version is None or version < 2:
             # States of version 1 call the layers linear_1 and linear_2.
@@ -100,7 +101,7 @@ class Encoder(nn.Module):
     def __init__(self, seq_length: int, num_layers: int, num_heads: int, hidden_dim: int, mlp_dim: int, dropout: float,
                  attention_dropout: float, norm_layer: Layer = LAYER_NORM) -> None:
         super().__init__()
-        self.pos_embedding = nn.Parameter(empty(1, seq_length, hidden_dim).normal_(std=0.02))
+        self.pos_embedding = nn.Parameter(torch.empty(1, seq_length, hidden_dim).normal_(std=0.02))
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.Sequential(OrderedDict(
             (f"encoder_layer_{i}",
@@ -132,7 +133,7 @@ class VisionTransformer(nn.Module):
             self.conv_proj: nn.Module = nn.Conv2d(3, hidden_dim, kernel_size=patch_size, stride=patch_size)
         else:
             self.conv_proj = _stem(conv_stem_configs, hidden_dim)
-        self.class_token = nn.Parameter(zeros(1, 1, hidden_dim))
+        self.class_token = nn.Parameter(torch.zeros(1, 1, hidden_dim))
         self.seq_length = (image_size // patch_size) ** 2 + 1
         self.encoder = Encoder(self.seq_length, num_layers, num_heads, hidden_dim, mlp_dim, dropout, attention_dropout,
                                norm_layer)
@@ -145,12 +146,12 @@ class VisionTransformer(nn.Module):
 
     def _draw(self) -> None:
         """The initial weights of all but the encoder, which draws its own."""
-        if isinstance(self.conv_proj, nn.Conv2d):
-            last = self.conv_proj
+        last: Any = self.conv_proj
+        if isinstance(last, nn.Conv2d):
             fan_in = last.in_channels * last.kernel_size[0] * last.kernel_size[1]
             init.trunc_normal_(last.weight, std=math.sqrt(1 / fan_in))
         else:
-            last = self.conv_proj.conv_last
+            last = last.conv_last
             init.normal_(last.weight, mean=0.0, std=math.sqrt(2.0 / last.out_channels))
         init.zeros_(last.bias)
         if self.representation_size is not None:
@@ -168,7 +169,7 @@ class VisionTransformer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self._process_input(x)
-        x = self.encoder(cat([self.class_token.expand(x.shape[0], -1, -1), x], dim=1))
+        x = self.encoder(torch.cat([self.class_token.expand(x.shape[0], -1, -1), x], dim=1))
         return self.heads(x[:, 0])
 
 
@@ -201,7 +202,7 @@ def interpolate_embeddings(image_size: int, patch_size: int, model_state: dict[s
     grid = places[:, 1:].permute(0, 2, 1).reshape(1, hidden_dim, old, old)
     grid = F.interpolate(grid, size=side, mode=interpolation_mode, align_corners=True)
     grid = grid.reshape(1, hidden_dim, side**2).permute(0, 2, 1)
-    model_state["encoder.pos_embedding"] = cat([places[:, :1], grid], dim=1)
+    model_state["encoder.pos_embedding"] = torch.cat([places[:, :1], grid], dim=1)
     if reset_heads:
         return OrderedDict((name, value) for name, value in model_state.items() if not name.startswith("heads"))
     return model_state

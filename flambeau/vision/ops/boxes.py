@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ... import arange, empty, float32, from_numpy, int64, maximum, minimum, stack, where, zeros
 from ...tensor import Tensor
+from .._torch import torch
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
@@ -40,13 +41,13 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
         with np.errstate(divide="ignore", invalid="ignore"):
             overlap = common / (area[best] + area[order] - common)
         order = order[~(overlap > iou_threshold)]
-    return from_numpy(np.array(kept, dtype=np.int64)).to(boxes.device)
+    return torch.from_numpy(np.array(kept, dtype=np.int64)).to(boxes.device)
 
 
 def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
     """`nms` within each class `idxs` (N): boxes of different classes do not take one another out."""
     if boxes.numel() == 0:
-        return empty((0,), dtype=int64, device=boxes.device)
+        return torch.empty((0,), dtype=torch.int64, device=boxes.device)
     # Classes are moved so far apart that they cannot overlap.
     return nms(boxes + (idxs.to(boxes.dtype) * (boxes.max() + 1))[:, None], scores, iou_threshold)
 
@@ -54,14 +55,14 @@ def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: floa
 def remove_small_boxes(boxes: Tensor, min_size: float) -> Tensor:
     """Indices of the boxes (N, 4) whose sides are both at least `min_size`."""
     wide = boxes[:, 2] - boxes[:, 0] >= min_size
-    return where(wide & (boxes[:, 3] - boxes[:, 1] >= min_size))[0]
+    return torch.where(wide & (boxes[:, 3] - boxes[:, 1] >= min_size))[0]
 
 
 def clip_boxes_to_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Boxes (*, 4) cut to an image of `size` (height, width)."""
     height, width = size
     x, y = boxes[..., 0::2].clamp(min=0, max=width), boxes[..., 1::2].clamp(min=0, max=height)
-    return stack((x, y), dim=boxes.dim()).reshape(boxes.shape)
+    return torch.stack((x, y), dim=boxes.dim()).reshape(boxes.shape)
 
 
 def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
@@ -80,7 +81,7 @@ def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
         a, b, c, d = a, b, c - a, d - b
     elif out_fmt == "cxcywh":
         a, b, c, d = (a + c) / 2, (b + d) / 2, c - a, d - b
-    return stack((a, b, c, d), dim=-1)
+    return torch.stack((a, b, c, d), dim=-1)
 
 
 def _upcast(t: Tensor) -> Tensor:
@@ -101,8 +102,8 @@ def box_area(boxes: Tensor, fmt: str = "xyxy") -> Tensor:
 
 
 def _common_and_union(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
-    low = maximum(boxes1[..., None, :2], boxes2[..., None, :, :2])
-    high = minimum(boxes1[..., None, 2:], boxes2[..., None, :, 2:])
+    low = torch.maximum(boxes1[..., None, :2], boxes2[..., None, :, :2])
+    high = torch.minimum(boxes1[..., None, 2:], boxes2[..., None, :, 2:])
     sides = _upcast(high - low).clamp(min=0)
     common = sides[..., 0] * sides[..., 1]
     return common, box_area(boxes1)[..., None] + box_area(boxes2)[..., None, :] - common
@@ -122,8 +123,8 @@ def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
 
 def _hull(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     """Width and height of the smallest box around each pair."""
-    low = minimum(boxes1[..., None, :2], boxes2[..., None, :, :2])
-    high = maximum(boxes1[..., None, 2:], boxes2[..., None, :, 2:])
+    low = torch.minimum(boxes1[..., None, :2], boxes2[..., None, :, :2])
+    high = torch.maximum(boxes1[..., None, 2:], boxes2[..., None, :, 2:])
     return _upcast(high - low).clamp(min=0)
 
 
@@ -160,11 +161,11 @@ def complete_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tenso
 def masks_to_boxes(masks: Tensor) -> Tensor:
     """The box around what is not zero in each mask: (N, H, W) -> (N, 4), float32."""
     if masks.numel() == 0:
-        return zeros((0, 4), device=masks.device, dtype=float32)
-    held = masks != 0
+        return torch.zeros((0, 4), device=masks.device, dtype=torch.float32)
+    held: Any = masks != 0
     ends = []
     for line in (held.any(dim=1), held.any(dim=2)):
-        places, size = arange(line.shape[1], device=masks.device), line.shape[1]
-        ends.append((where(line, places, size).amin(dim=1), where(line, places, -1).amax(dim=1)))
+        places, size = torch.arange(line.shape[1], device=masks.device), line.shape[1]
+        ends.append((torch.where(line, places, size).amin(dim=1), torch.where(line, places, -1).amax(dim=1)))
     (left, right), (top, bottom) = ends
-    return stack((left, top, right, bottom), dim=1).to(float32)
+    return torch.stack((left, top, right, bottom), dim=1).to(torch.float32)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ... import empty, nn
+from ... import nn
 from ...tensor import Tensor
+from .._torch import torch
 
 
 def stochastic_depth(input: Tensor, p: float, mode: str, training: bool = True) -> Tensor:
@@ -19,7 +20,7 @@ def stochastic_depth(input: Tensor, p: float, mode: str, training: bool = True) 
         return input
     kept = 1.0 - p
     size = [input.shape[0] if mode == "row" else 1] + [1] * (input.ndim - 1)
-    mask = empty(size, dtype=input.dtype, device=input.device).bernoulli_(kept)
+    mask = torch.empty(size, dtype=input.dtype, device=input.device).bernoulli_(kept)
     return input * (mask / kept if kept > 0.0 else mask)
 
 
