@@ -15,14 +15,17 @@ from ..compiler import (
     set_stance,
     substitute_in_graph,
 )
-from . import config
+from . import config, eval_frame
+from .eval_frame import OptimizedModule
 
 __all__ = [
+    "OptimizedModule",
     "allow_in_graph",
     "assume_constant_result",
     "config",
     "disable",
     "disallow_in_graph",
+    "eval_frame",
     "graph_break",
     "is_compiling",
     "list_backends",

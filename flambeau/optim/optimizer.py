@@ -417,7 +417,9 @@ def hooked(step: Callable) -> Callable:
     @functools.wraps(step)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
         own = self.__dict__
-        if not (before or after or own["_optimizer_step_pre_hooks"] or own["_optimizer_step_post_hooks"]):
+        # A wrapper of an optimizer may be a subclass that never calls __init__: its own steps have no hooks.
+        mine = own.get("_optimizer_step_pre_hooks"), own.get("_optimizer_step_post_hooks")
+        if mine[0] is None or not (before or after or mine[0] or mine[1]):
             return step(self, *args, **kwargs)
         for hook in [*before.values(), *own["_optimizer_step_pre_hooks"].values()]:
             changed = hook(self, args, kwargs)

@@ -1,0 +1,7 @@
+"""torch._dynamo.eval_frame: the class of compiled modules, which libraries look for."""
+
+from __future__ import annotations
+
+from ..replay import OptimizedModule
+
+__all__ = ["OptimizedModule"]
