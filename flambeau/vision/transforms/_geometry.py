@@ -70,7 +70,7 @@ def constant_pad(image: Tensor, margins: list[int], fill: Any) -> Tensor:
     if len(fill) == 1:
         return nnf.pad(image, margins, value=float(fill[0]))
     border = nnf.pad(fl.ones(image.shape[-2:], dtype=fl.bool), margins).logical_not()
-    colours = fl.tensor(list(fill)).to(image.dtype).reshape(-1, 1, 1)
+    colours = fl.tensor(list(fill)).to(image.dtype).reshape(-1, 1, 1).expand(image.shape[-3], 1, 1)
     return fl.where(border, colours, nnf.pad(image, margins))
 
 
@@ -347,3 +347,41 @@ def blur_arguments(kernel_size: Any, sigma: Any) -> tuple[list[int], list[float]
     if any(s <= 0.0 for s in sigma):
         raise ValueError(f"sigma should have positive values. Got {sigma}")
     return list(kernel_size), list(sigma)
+
+
+def lanczos(x: np.ndarray) -> np.ndarray:
+    """The sinc under the middle of a sinc three times as wide."""
+    return np.where(np.abs(x) < 3.0, np.sinc(x) * np.sinc(x / 3.0), 0.0)
+
+
+def cubic(x: np.ndarray) -> np.ndarray:
+    """The cubic convolution of Keys, with slope -1/2 at one."""
+    x = np.abs(x)
+    return np.where(x < 1, (1.5 * x - 2.5) * x * x + 1, np.where(x < 2, ((-0.5 * x + 2.5) * x - 4) * x + 2, 0.0))
+
+
+FILTERS: dict[str, tuple[Callable, float]] = {"lanczos": (lanczos, 3.0), "bicubic": (cubic, 2.0)}
+
+
+def filter_weights(size: int, new: int, name: str) -> np.ndarray:
+    """How much of each of `size` pixels is in each of `new` ones: (new, size)."""
+    function, radius = FILTERS[name]
+    stretch = max(size / new, 1.0)
+    middle, x = (np.arange(new) + 0.5)[:, None] * (size / new), np.arange(size)[None, :]
+    first, last = np.floor(middle - radius * stretch + 0.5), np.floor(middle + radius * stretch + 0.5)
+    weights = np.where((x >= first) & (x < last), function((x + 0.5 - middle) / stretch), 0.0)
+    return weights / weights.sum(1, keepdims=True)
+
+
+def resize_filtered(image: Tensor, size: list[int], name: str) -> Tensor:
+    """An image of another height and width, smoothed by a filter where it shrinks. Bytes are rounded after each
+    axis, as Pillow does."""
+    work, back = as_float(image)
+    for axis, new in ((-1, size[1]), (-2, size[0])):
+        if work.shape[axis] == new:
+            continue
+        weights = from_array(filter_weights(work.shape[axis], new, name).astype(work.dtype.numpy))
+        work = work @ weights.T if axis == -1 else weights @ work
+        if image.dtype is fl.uint8:
+            work = work.round().clamp(0, 255)
+    return back(work)
