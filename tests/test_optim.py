@@ -145,6 +145,7 @@ def test_nesterov_by_its_formula():
         np.testing.assert_allclose(w.item(), p, rtol=1e-6)
 
 
+@torch.backends.use("numpy")
 def test_large_buffers_move_in_chunks_as_small_ones_do():
     values, push = RNG.uniform(-1, 1, 70_001).astype("f4"), RNG.uniform(-1, 1, 70_001).astype("f4")
     ends = [0, 10, 33_000, 33_001, 69_000, 70_001]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import importlib.util
+import math
 import os
 import sys
 import threading
@@ -219,12 +220,7 @@ def consider(program: Program, values: Sequence[Any], seconds: float) -> None:
         if error is not None:
             program.due = NEVER
             tier.settled = "numpy (not compiled)"
-            warnings.warn(
-                f"flambeau: {described(program)} could not be compiled and stays on NumPy: "
-                f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            warn_of(described(program), error)
         elif not tier.future.cancelled():
             tier.fast, tier.best, tier.trials = tier.future.result(), [NEVER, NEVER], 0
             program.run, program.fetch = tier.fast, aligned  # type: ignore[assignment]
@@ -233,19 +229,24 @@ def consider(program: Program, values: Sequence[Any], seconds: float) -> None:
 
 def order(program: Program, tier: Tier, values: Sequence[Any]) -> None:
     """Has `program` compiled in the background."""
+    shapes = [Shape(v) if hasattr(v, "shape") else v for v in values]  # holds on to no memory
+    policy.say(f"program {program.number}: {program.runs} runs took {program.seconds:.2f} s, compiling")
+    tier.future = in_background(lambda: build(program, tier, shapes))
+
+
+def in_background(work: Callable[[], Any]) -> Any:
+    """The future of what `work` returns; it runs in the compiler's thread, after what was ordered before."""
     if policy.executor is None:
         import concurrent.futures
 
         policy.executor = concurrent.futures.ThreadPoolExecutor(1, "flambeau-compiler")
-    shapes = [Shape(v) if hasattr(v, "shape") else v for v in values]  # holds on to no memory
 
-    def work() -> Callable[[list], Any]:
+    def run() -> Any:
         if not threading.main_thread().is_alive():
             raise RuntimeError("the program has ended")
-        return build(program, tier, shapes)
+        return work()
 
-    policy.say(f"program {program.number}: {program.runs} runs took {program.seconds:.2f} s, compiling")
-    tier.future = policy.executor.submit(work)
+    return policy.executor.submit(run)
 
 
 class Shape:
@@ -255,6 +256,12 @@ class Shape:
 
     def __init__(self, value: Any) -> None:
         self.shape, self.dtype = value.shape, value.dtype
+
+
+def warn_of(what: str, error: BaseException) -> None:
+    """Says that something could not be compiled, and why."""
+    text = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    warnings.warn(f"flambeau: {what} could not be compiled and stays on NumPy: {text}", RuntimeWarning, stacklevel=2)
 
 
 def compare(program: Program, tier: Tier, seconds: float) -> None:
@@ -278,14 +285,20 @@ def compare(program: Program, tier: Tier, seconds: float) -> None:
 LARGE = 1 << 16  # bytes from which an array is worth laying out so that XLA reads it where it is
 
 
+def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array that begins where XLA can read it without a copy."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
 def aligned(leaves: Sequence[Any]) -> list:
     """The values of `leaves`; large arrays of their own are moved, once, to where XLA can read them without a copy."""
     values = [v.value if type(v) is Node else v for v in leaves]
     for i, value in enumerate(values):
         if type(value) is np.ndarray and value.nbytes >= LARGE and value.base is None and value.ctypes.data % 64:
-            memory = np.empty(value.nbytes + 64, np.uint8)
-            start = -memory.ctypes.data % 64
-            moved = memory[start : start + value.nbytes].view(value.dtype).reshape(value.shape)
+            moved = aligned_empty(value.shape, value.dtype)
             moved[...] = value
             values[i] = leaves[i].value = moved
     return values

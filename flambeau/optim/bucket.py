@@ -6,6 +6,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from sys import getrefcount
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..backends import SUPPLIED, Program
 from ..engine import engine
 from ..graph import Node, Spec, leaf, mode, spec
 from ..views import mark_changed, rebind
+from .hot import Hot
 from .inplace import Plan, plan
 
 CHUNK = 1 << 15            # elements worked on at a time, so that all arrays of an update stay in the cache
@@ -35,7 +37,7 @@ _NODE, _ARRAY = _references()
 
 class Update:
     """How a parameter moves, as a program over it, its gradient, its state and the numbers that change."""
-    __slots__ = ("plan", "state")
+    __slots__ = ("plan", "state", "program")
 
     def __init__(self, rule: Callable, like: Spec, state: dict[str, Spec], fixed: dict[str, Any],
                  derived: dict[str, Any], elementwise: bool) -> None:
@@ -63,7 +65,7 @@ class Update:
         def prepare(program: Program) -> Callable[..., None]:
             found.append(plan(program, 2 + len(known), elementwise))
             return found[0].run
-        Program(inputs, [new, *known.values()], prepare)
+        self.program = Program(inputs, [new, *known.values()], prepare)
         self.plan = found[0]
 
 
@@ -137,6 +139,7 @@ class Bucket:
         self.numbers: list[float] = []
         self.nodes: list[Node] = [None] * len(params)  # type: ignore[list-item]
         self.scratch: list[np.ndarray] = []
+        self.hot = Hot()
         self.pieces: list[tuple[int, int, list[tuple[int, int, int]]]] = []
         if self.width * self.size > CHUNK and not apart:
             self.pieces = self.cut()
@@ -161,10 +164,10 @@ class Bucket:
             pieces.append((start, end, parts))
         return pieces
 
-    def adopt(self) -> None:
-        """Takes the present values of the parameters into the flat buffer, and makes them views of it."""
+    def adopt(self, memory: np.ndarray | None = None) -> None:
+        """Takes the present values of the parameters into a flat buffer (`memory`), and makes them views of it."""
         old = [engine.force(p._node) for p in self.params]
-        flat = self.flat = np.empty(self.size, self.dtype.numpy)
+        flat = self.flat = np.empty(self.size, self.dtype.numpy) if memory is None else memory
         for value, (a, b) in zip(old, self.ranges, strict=True):
             flat[a:b] = np.asarray(value).reshape(-1)
         for i, (p, (a, b), shape) in enumerate(zip(self.params, self.ranges, self.shapes, strict=True)):
@@ -197,14 +200,17 @@ class Bucket:
     def step(self, negate: bool) -> None:
         """One step: gradients in, parameters and state moved."""
         gradients = [engine.force(p._grad._node) for p in self.params]
+        start = perf_counter()
         alone = self.alone()
         if not alone and any(p._node is not n for p, n in zip(self.params, self.nodes, strict=True)):
             self.adopt()
             alone = self.alone()
-        flat = self.flat if alone else self.flat.copy()
+        flat = self.flat if alone or self.hot.memories else self.flat.copy()
         with np.errstate(all="ignore"):
             if self.apart:
                 self.move(flat.reshape(self.shapes[0]), np.array(gradients[0], self.real, order="C"), negate)
+            elif self.hot.memories:
+                flat = self.hot.move(self, alone, [g.ravel() for g in gradients], negate)
             else:
                 self.move_all(flat, [g.ravel() for g in gradients], negate)
         if alone:
@@ -213,6 +219,7 @@ class Bucket:
                 own["_changes"] = own.get("_changes", 0) + 1
         else:
             self.show(flat)
+        self.hot.ran(self, perf_counter() - start)
 
     def move(self, p: np.ndarray, g: np.ndarray, negate: bool) -> None:
         """Moves one parameter in its own shape."""
