@@ -38,9 +38,9 @@ class ContinuousBernoulli(ProbsOrLogits, ExponentialFamily):
                  validate_args: bool | None = None) -> None:
         self._lims = lims
         self._take_chance(probs, logits)
-        checks = self._validate_args if validate_args is None else validate_args
         if probs is not None:
-            if checks and not bool(self.arg_constraints["probs"].check(self.probs).all()):
+            # Checked only where it is asked for: PyTorch clamps what it is given otherwise.
+            if validate_args and not bool(self.arg_constraints["probs"].check(self.probs).all()):
                 raise ValueError("The parameter probs has invalid values")
             self.probs = clamp_probs(self.probs)
         super().__init__(self._param.size(), validate_args=validate_args)
@@ -86,7 +86,8 @@ class ContinuousBernoulli(ProbsOrLogits, ExponentialFamily):
         return self.icdf(torch.rand(shape, dtype=self.probs.dtype, device=self.probs.device))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        logits, value = broadcast_all(self.logits, self._checked(value))
+        value = self._checked(value)
+        logits, value = broadcast_all(self.logits, value)
         cross = torch.nn.functional.binary_cross_entropy_with_logits(logits, value, reduction="none")
         return self._cont_bern_log_norm() - cross
 
