@@ -15,7 +15,7 @@ import numpy as np
 
 from ..graph import Node
 from ..ops._op import argument
-from . import Program
+from . import Program, Refused
 from . import numpy as host
 
 jax.config.update("jax_enable_x64", True)  # promotion is ours, visible in the program
@@ -28,10 +28,6 @@ def keep_compiled(folder: str) -> None:
         jax.config.update("jax_compilation_cache_dir", folder)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-
-
-class Refused(Exception):
-    """A check on values failed. The same program on NumPy says which operation, and where it was recorded."""
 
 
 def _at_set(x: Any, key: Any, value: Any) -> Any:

@@ -242,6 +242,41 @@ def _max_pool_back(xp, value: T, input: T, result: T, n, kernel_size, stride, pa
     return total if total.shape == input.shape else total[w.inner]
 
 
+@_max_pool_back.lower("xla")
+def _max_pool_back_xla(xp, value, input, result, n, kernel_size, stride, padding, dilation, ceil_mode):
+    w = windows(input.shape[-n:], kernel_size, stride, padding, dilation, ceil_mode)
+    frame, lead = _framed(xp, input, w, _lowest(input.dtype)), input.shape[:-n]
+    keys = list(w.places())
+    place = xp.full(result.shape, len(keys), "int32")  # the place of the first maximum in its window
+    for i, key in reversed(list(enumerate(keys))):
+        place = xp.where(frame[key] == result, i, place)
+    if xp.cpu or w.stride != w.kernel or set(w.dilation) != {1}:
+        total = _scattered(xp, xp.where(place < len(keys), value, 0), place % len(keys), w)
+    else:  # GPUs prefer choices to scattering
+        value, place = [xp.expand_dims(x, tuple(range(len(lead) + 1, len(lead) + 2 * n, 2))) for x in (value, place)]
+        own = xp.arange(len(keys)).reshape([k if j else 1 for k in w.kernel for j in (0, 1)])
+        total = xp.where(place == own, value, 0).reshape(
+            *lead, *(m * k for m, k in zip(w.out, w.kernel, strict=True))
+        )
+        around = [(0, size - m * k) for size, m, k in zip(w.padded, w.out, w.kernel, strict=True)]
+        total = xp.pad(total, [(0, 0)] * len(lead) + around)
+    return total[w.inner]
+
+
+def _scattered(xp: Any, value: Any, place: Any, w: Windows) -> Any:
+    """The padded elements, each value added at its place in its window."""
+    n, lead = len(w.sizes), value.shape[: value.ndim - len(w.sizes)]
+    rows, size, flat = math.prod(lead), math.prod(w.padded), 0
+    whole = "int32" if rows * size < 1 << 31 else "int64"
+    for i in range(n):
+        after = math.prod(w.kernel[i + 1 :])
+        start = (xp.arange(w.out[i], dtype=whole) * w.stride[i]).reshape(-1, *(1,) * (n - i - 1))
+        flat = flat * w.padded[i] + start + place // after % w.kernel[i] * w.dilation[i]
+    flat = xp.reshape(flat, (rows, -1)) + xp.arange(rows, dtype=whole)[:, None] * size
+    total = xp.zeros(rows * size, value.dtype).at[flat.ravel()]
+    return total.add(value.ravel(), mode="promise_in_bounds").reshape(*lead, *w.padded)
+
+
 @op(
     lambda value, result: value.like(result.shape),
     api="",
