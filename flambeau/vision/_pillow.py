@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from typing import Any
 
 
+@cache
 def pillow(part: str = "Image") -> Any:
     """A module of Pillow's, such as `PIL.Image`."""
     try:
-        return importlib.import_module(f"PIL.{part}")
+        importlib.import_module("PIL")
     except ModuleNotFoundError as error:
-        if error.name != "PIL":
-            raise
         raise ModuleNotFoundError(
             "No module named 'PIL'\nflambeau needs Pillow for images: pip install pillow", name="PIL"
         ) from error
+    return importlib.import_module(f"PIL.{part}")
