@@ -13,6 +13,10 @@ SUPPLIED = object()  # the value of a symbolic node that is handed to the progra
 _numbers = itertools.count(1)
 
 
+class Refused(Exception):
+    """A check on values failed. The same program on NumPy says which operation, and where it was recorded."""
+
+
 class Program:
     """Instructions in order, from `inputs` (symbolic nodes) to `outputs`; whatever no output needs is left out.
 
