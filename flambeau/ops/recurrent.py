@@ -73,6 +73,17 @@ def _gathered(xp: Any, parts: list, reverse: bool) -> Any:
     return xp.concatenate(parts[::-1] if reverse else parts).reshape(len(parts), *parts[0].shape)
 
 
+def _stepped(xp: Any, step: Callable, carry: tuple, xs: tuple, reverse: bool) -> tuple[tuple, tuple]:
+    """Runs `step(carry, x) -> carry, results` over the first dimension of the arrays `xs`; the results as arrays."""
+    if not xp.host and len(xs[0]) > 1:
+        return xp.scan(step, carry, xs, reverse)
+    made = []
+    for t in _times(len(xs[0]), reverse):
+        carry, found = step(carry, [None if x is None else x[t] for x in xs])
+        made.append(found)
+    return carry, tuple([_gathered(xp, list(parts), reverse) for parts in zip(*made, strict=True)])
+
+
 def _before(xp: Any, values: Any, first: Any, running: Any, reverse: bool) -> Any:
     """For each step the state that it started from: (T, N, H)."""
     start = xp.zeros(values.shape[1:], dtype=values.dtype) if first is None else first
@@ -208,15 +219,20 @@ def _rnn(xp, tensors: Ts, reverse=False, lengths: T = None, rectified=False):
     Elman, 1990, doi:10.1207/s15516709cog1402_1.
     """
     input, h0, _, w_ih, w_hh, b_ih, b_hh, _ = tensors
-    steps, running = input.shape[0], _running(xp, lengths, input.shape[0])
+    running = _running(xp, lengths, input.shape[0])
     joint = _joined(xp, input, w_ih, _sum(b_ih, b_hh))
-    h, outputs, turned = _start(xp, h0, input, w_hh.shape[0]), [], w_hh.T
-    for t in _times(steps, reverse):
-        new = joint[t] + xp.dot(h, turned)
+    turned = w_hh.T
+
+    def step(carry, x):
+        (h,), (joint, runs) = carry, x
+        new = joint + xp.dot(h, turned)
         new = xp.maximum(new, 0) if rectified else xp.tanh(new)
-        outputs.append(new if running is None else xp.where(running[t], new, 0))
-        h = new if running is None else xp.where(running[t], new, h)
-    return _gathered(xp, outputs, reverse), +h
+        if runs is None:
+            return (new,), (new,)
+        return (xp.where(runs, new, h),), (xp.where(runs, new, 0),)
+
+    h, outputs = _stepped(xp, step, (_start(xp, h0, input, w_hh.shape[0]),), (joint, running), reverse)
+    return outputs[0], +h[0]
 
 
 @op(lambda tensors, wanted: _back_spec(tensors, 2, wanted), api="")
@@ -224,17 +240,19 @@ def _rnn_backward(xp, tensors: Ts, reverse=False, lengths: T = None, wanted=(), 
     """The gradients of the simple layer that are wanted, back through time."""
     g, dh, *given, output = tensors
     h0, w_hh = given[1], given[4]
-    steps, running = len(output), _running(xp, lengths, len(output))
+    running = _running(xp, lengths, len(output))
     slopes = (output > 0).astype(output.dtype) if rectified else 1 - output * output
-    parts = []
-    for t in _times(steps, not reverse):
-        d = slopes[t] * (g[t] + dh)
-        if running is not None:
-            d = xp.where(running[t], d, 0)
-        parts.append(d)
-        into = xp.dot(d, w_hh)
-        dh = into if running is None else xp.where(running[t], into, dh)
-    d, before = _gathered(xp, parts, not reverse), _before(xp, output, h0, running, reverse)
+
+    def step(carry, x):
+        (dh,), (g, slopes, runs) = carry, x
+        d = slopes * (g + dh)
+        if runs is None:
+            return (xp.dot(d, w_hh),), (d,)
+        d = xp.where(runs, d, 0)
+        return (xp.where(runs, xp.dot(d, w_hh), dh),), (d,)
+
+    (dh,), (d,) = _stepped(xp, step, (dh,), (g, slopes, running), not reverse)
+    before = _before(xp, output, h0, running, reverse)
     x, *weights = _weight_gradients(xp, given, wanted, d, d, before, lambda w, _: w)
     return _selected((x, dh, None, *weights, None), wanted)
 
@@ -284,8 +302,8 @@ def _lstm(xp, tensors: Ts, reverse=False, lengths: T = None):
     h_t = o * tanh(c_t), times w_hr.T if there is one. Hochreiter and Schmidhuber, 1997; Sak et al., arXiv 1402.1128.
     """
     input, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr = tensors
-    steps, units = input.shape[0], w_hh.shape[0] // 4
-    running = _running(xp, lengths, steps)
+    units = w_hh.shape[0] // 4
+    running = _running(xp, lengths, input.shape[0])
     # sigmoid(x) = tanh(x / 2) / 2 + 1 / 2, so that one tanh does for all gates
     one = xp.ones(units, dtype=input.dtype)
     half = one / 2
@@ -298,11 +316,11 @@ def _lstm(xp, tensors: Ts, reverse=False, lengths: T = None):
         None if bias is None else _turned(xp, bias, units) * scale,
     )
     inner = (_turned(xp, w_hh, units) * scale[:, None]).T
-    h, c = _start(xp, h0, input, w_hh.shape[1]), _start(xp, c0, input, units)
-    outputs, gates, cells = [], [], []
-    for t in _times(steps, reverse):
+
+    def step(carry, x):
+        (h, c), (joint, runs) = carry, x
         a = xp.dot(h, inner)
-        a += joint[t]
+        a += joint
         a = xp.tanh(a)
         a *= scale
         a += shift
@@ -311,16 +329,14 @@ def _lstm(xp, tensors: Ts, reverse=False, lengths: T = None):
         new_h = a[:, :units] * xp.tanh(new_c)
         if w_hr is not None:
             new_h = xp.dot(new_h, w_hr.T)
-        gates.append(a)
-        if running is not None:
-            outputs.append(xp.where(running[t], new_h, 0))
-            cells.append(xp.where(running[t], new_c, 0))
-            new_h, new_c = xp.where(running[t], new_h, h), xp.where(running[t], new_c, c)
-        else:
-            outputs.append(new_h)
-            cells.append(new_c)
-        h, c = new_h, new_c
-    return _gathered(xp, outputs, reverse), +h, +c, _gathered(xp, gates, reverse), _gathered(xp, cells, reverse)
+        if runs is None:
+            return (new_h, new_c), (new_h, a, new_c)
+        shown = xp.where(runs, new_h, 0), a, xp.where(runs, new_c, 0)
+        return (xp.where(runs, new_h, h), xp.where(runs, new_c, c)), shown
+
+    start = _start(xp, h0, input, w_hh.shape[1]), _start(xp, c0, input, units)
+    (h, c), (outputs, gates, cells) = _stepped(xp, step, start, (joint, running), reverse)
+    return outputs, +h, +c, gates, cells
 
 
 @op(lambda tensors, wanted: _back_spec(tensors, 3, wanted), api="")
@@ -337,21 +353,24 @@ def _lstm_backward(xp, tensors: Ts, reverse=False, lengths: T = None, wanted=())
     before = _before(xp, cells, c0, running, reverse)
     by_gates = xp.stack([u * i * (1 - i), before * f * (1 - f), i * (1 - u * u)], axis=2)
     inner = _turned(xp, w_hh, units)
-    parts, heads = [], []
-    for t in _times(steps, not reverse):
-        dy = g[t] + dh
+
+    def step(carry, x):
+        (dh, dc), (g, by_o, by_cell, by_gates, f, runs) = carry, x
+        dy = head = g + dh
         if w_hr is not None:
-            heads.append(dy if running is None else xp.where(running[t], dy, 0))
+            head = dy if runs is None else xp.where(runs, dy, 0)
             dy = xp.dot(dy, w_hr)
-        to_cell = dy * by_cell[t]
+        to_cell = dy * by_cell
         to_cell += dc
-        d = xp.concatenate([dy * by_o[t], (to_cell[:, None] * by_gates[t]).reshape(rows, 3 * units)], axis=1)
-        if running is not None:
-            d = xp.where(running[t], d, 0)
-        parts.append(d)
-        to_h, to_c = xp.dot(d, inner), to_cell * f[t]
-        dh, dc = (to_h, to_c) if running is None else (xp.where(running[t], to_h, dh), xp.where(running[t], to_c, dc))
-    d = _gathered(xp, parts, not reverse)
+        d = xp.concatenate([dy * by_o, (to_cell[:, None] * by_gates).reshape(rows, 3 * units)], axis=1)
+        if runs is not None:
+            d = xp.where(runs, d, 0)
+        to_h, to_c = xp.dot(d, inner), to_cell * f
+        if runs is not None:
+            to_h, to_c = xp.where(runs, to_h, dh), xp.where(runs, to_c, dc)
+        return (to_h, to_c), ((d,) if w_hr is None else (d, head))
+
+    (dh, dc), (d, *heads) = _stepped(xp, step, (dh, dc), (g, by_o, by_cell, by_gates, f, running), not reverse)
     x, w_ih, into_hh, b_ih, b_hh = _weight_gradients(
         xp, given, wanted, d, d, _before(xp, output, h0, running, reverse),
         lambda w, forth: (_turned if forth else _returned)(xp, w, units),
@@ -359,8 +378,7 @@ def _lstm_backward(xp, tensors: Ts, reverse=False, lengths: T = None, wanted=())
     w_hh = None if into_hh is None else _returned(xp, into_hh, units)
     b_hh = None if b_hh is None else _returned(xp, b_hh, units)
     if wanted[7]:
-        heads = _gathered(xp, heads, not reverse).reshape(steps * rows, -1)
-        w_hr = xp.dot(heads.T, (o * squashed).reshape(steps * rows, units))
+        w_hr = xp.dot(heads[0].reshape(steps * rows, -1).T, (o * squashed).reshape(steps * rows, units))
     return _selected((x, dh, dc, w_ih, w_hh, b_ih, b_hh, w_hr), wanted)
 
 
@@ -400,32 +418,32 @@ def _gru(xp, tensors: Ts, reverse=False, lengths: T = None):
     n = tanh(x_t @ w_in.T + b_in + r * m); h_t = (1 - z) * n + z * h_{t-1}. Cho et al., arXiv 1406.1078.
     """
     input, h0, _, w_ih, w_hh, b_ih, b_hh, _ = tensors
-    steps, units = input.shape[0], w_hh.shape[1]
-    running, two = _running(xp, lengths, input.shape[0]), 2 * w_hh.shape[1]
+    units, two = w_hh.shape[1], 2 * w_hh.shape[1]
+    running = _running(xp, lengths, input.shape[0])
     scale = xp.concatenate([xp.ones(two, dtype=input.dtype) / 2, xp.ones(units, dtype=input.dtype)])
     joint = _joined(xp, input, w_ih * scale[:, None], None if b_ih is None else b_ih * scale)
     inner, bias = (w_hh * scale[:, None]).T, None if b_hh is None else b_hh * scale
-    h, outputs, gates, candidates, inners = _start(xp, h0, input, units), [], [], [], []
-    for t in _times(steps, reverse):
+
+    def step(carry, x):
+        (h,), (joint, runs) = carry, x
         m = xp.dot(h, inner)
         if bias is not None:
             m += bias
-        a = xp.tanh(joint[t, :, :two] + m[:, :two])
+        a = xp.tanh(joint[:, :two] + m[:, :two])
         a *= 0.5
         a += 0.5
         m = m[:, two:]
         n = a[:, :units] * m
-        n += joint[t, :, two:]
+        n += joint[:, two:]
         n = xp.tanh(n)
         new = h - n
         new *= a[:, units:]
         new += n
-        gates.append(a)
-        candidates.append(n)
-        inners.append(m)
-        outputs.append(new if running is None else xp.where(running[t], new, 0))
-        h = new if running is None else xp.where(running[t], new, h)
-    output, *kept = [_gathered(xp, p, reverse) for p in (outputs, gates, candidates, inners)]
+        if runs is None:
+            return (new,), (new, a, n, m)
+        return (xp.where(runs, new, h),), (xp.where(runs, new, 0), a, n, m)
+
+    (h,), (output, *kept) = _stepped(xp, step, (_start(xp, h0, input, units),), (joint, running), reverse)
     return output, +h, *kept
 
 
@@ -441,17 +459,18 @@ def _gru_backward(xp, tensors: Ts, reverse=False, lengths: T = None, wanted=()):
     by_n = (1 - z) * (1 - n * n)
     # in the order n, r, z, m: the first three are gradients by way of the input, the last three by way of the state
     slopes = xp.stack([by_n, by_n * m * r * (1 - r), (before - n) * z * (1 - z), by_n * r], axis=2)
-    parts = []
-    for t in _times(steps, not reverse):
-        dy = g[t] + dh
-        if running is not None:
-            dy = xp.where(running[t], dy, 0)
-        d = (slopes[t] * dy[:, None]).reshape(rows, 4 * units)
-        parts.append(d)
+
+    def step(carry, x):
+        (dh,), (g, slopes, z, runs) = carry, x
+        dy = g + dh
+        if runs is not None:
+            dy = xp.where(runs, dy, 0)
+        d = (slopes * dy[:, None]).reshape(rows, 4 * units)
         into = xp.dot(d[:, units:], w_hh)
-        into += dy * z[t]
-        dh = into if running is None else xp.where(running[t], into, dh)
-    d = _gathered(xp, parts, not reverse)
+        into += dy * z
+        return (into if runs is None else xp.where(runs, into, dh),), (d,)
+
+    (dh,), (d,) = _stepped(xp, step, (dh,), (g, slopes, z, running), not reverse)
     x, *weights = _weight_gradients(
         xp, given, wanted, d[:, :, : 3 * units], d[:, :, units:], before,
         lambda w, forth: xp.concatenate([w[2 * units :], w[: 2 * units]] if forth else [w[units:], w[:units]]),
