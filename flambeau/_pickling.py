@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import _names
+from ._locations import tag_of
 from ._storage import STORAGE_OF
 from .device import device
 from .dtypes import dtype
@@ -144,7 +145,7 @@ class CheckpointPickler(_Pickler):
             "storage",
             name,
             thing.key,
-            str(thing.owner.device),
+            tag_of(thing.owner),
             thing.values.size if typed else thing.values.nbytes,
         )
         return (*said, None) if self.legacy else said

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from . import _storage, dtypes
+from . import _storage, dtypes, typed
 from ._pickling import torch_path
 from .device import device
 from .info import layout
@@ -147,6 +147,7 @@ def known() -> dict[str, Any]:
         "torch.UntypedStorage": _storage.UNTYPED,
         **{f"torch._utils.{name}": make for name, make in _storage.REBUILD.items()},
         **{f"torch.{name}": kind for name, kind in _storage.STORAGE_TYPES.items()},
+        **{f"torch.{name}": kind for name, kind in typed.CLASSES.items()},
         **{f"torch.{name}": kind for name, kind in {**dtypes.dtype.by_name, **dtypes.ALIASES}.items()},
     }
     found["torch.storage.TypedStorage"] = found["torch.TypedStorage"] = _storage.UNTYPED
@@ -154,7 +155,7 @@ def known() -> dict[str, Any]:
 
 
 # classes that a file may name but not call; with these, what it names counts by identity
-_NO_CALL = (Tensor,)
+_NO_CALL = (Tensor, *typed.CLASSES.values())
 
 
 def modern(module: str, name: str) -> tuple[str, str]:
@@ -167,8 +168,16 @@ def modern(module: str, name: str) -> tuple[str, str]:
 class WeightsOnlyReader:
     """Reads pickles of numbers, text, collections and tensors, and calls nothing but what is on its list."""
 
-    def __init__(self, data: bytes, position: int, persistent: Callable[[Any], Any], encoding: str = "utf-8") -> None:
+    def __init__(
+        self,
+        data: bytes,
+        position: int,
+        persistent: Callable[[Any], Any],
+        encoding: str = "utf-8",
+        any_id: bool = False,
+    ) -> None:
         self.data, self.position, self.persistent, self.encoding = data, position, persistent, encoding
+        self.any_id = any_id  # `persistent` takes other words than those for storages
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
@@ -270,7 +279,7 @@ class WeightsOnlyReader:
 
     def stored(self) -> None:
         said = self.stack.pop()
-        if type(said) is not tuple or not said or said[0] not in ("storage", b"storage"):
+        if not self.any_id and (type(said) is not tuple or not said or said[0] not in ("storage", b"storage")):
             raise pickle.UnpicklingError(f"Only persistent_load of storage is allowed, but got {said!r:.80}")
         self.stack.append(self.persistent(said))
 

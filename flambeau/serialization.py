@@ -15,6 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._locations import (
+    check_module_version_greater_or_equal,
+    default_restore_location,
+    get_default_mmap_options,
+    location_tag,
+    mkdtemp,
+    register_package,
+    set_default_mmap_options,
+    skip_data,
+    validate_cuda_device,
+    validate_hpu_device,
+)
 from ._pickling import CheckpointPickler
 from ._storage import Storage, StorageType
 from ._unpickling import (
@@ -26,7 +38,7 @@ from ._unpickling import (
     trusted,
     unsafe_names,
 )
-from .device import device, resolve
+from .device import device
 
 if TYPE_CHECKING:
     from ._archive import ArchiveReader
@@ -36,18 +48,26 @@ __all__ = [
     "SourceChangeWarning",
     "StorageType",
     "add_safe_globals",
+    "check_module_version_greater_or_equal",
     "clear_safe_globals",
     "default_restore_location",
     "get_crc32_options",
     "get_default_load_endianness",
+    "get_default_mmap_options",
     "get_safe_globals",
     "get_unsafe_globals_in_checkpoint",
     "load",
     "location_tag",
+    "mkdtemp",
+    "register_package",
     "safe_globals",
     "save",
     "set_crc32_options",
     "set_default_load_endianness",
+    "set_default_mmap_options",
+    "skip_data",
+    "validate_cuda_device",
+    "validate_hpu_device",
 ]
 
 DEFAULT_PROTOCOL = 2
@@ -141,7 +161,8 @@ def _write_archive(file: Any, name: str, pickled: Any, pickler: CheckpointPickle
     if say_order:
         archive.write("byteorder", sys.byteorder.encode())
     for memory in pickler.stored.values():
-        archive.write(f"data/{memory.key}", memory.bytes())
+        content = memory.bytes()
+        archive.write(f"data/{memory.key}", np.zeros_like(content) if skip_data.on else content)
     archive.write("version", b"3\n")
     archive.write(".data/serialization_id", archive.identity())
     archive.close()
@@ -192,31 +213,6 @@ def _replacing(path: str) -> Iterator[Any]:
 
 
 # ---- where storages go
-
-
-def location_tag(storage: Any) -> str:
-    """The name of the device that a storage is on."""
-    return str(storage.device)
-
-
-def default_restore_location(storage: Any, location: Any) -> Any:
-    """The storage on the device of that name; an error if this machine has none such."""
-    kind = str(location).partition(":")[0]
-    if kind == "cpu":
-        return storage
-    if kind == "cuda":
-        raise RuntimeError(
-            "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. "
-            "If you are running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') "
-            "to map your storages to the CPU."
-        )
-    try:
-        resolve(location)
-    except (RuntimeError, AssertionError) as error:
-        raise RuntimeError(
-            f"don't know how to restore data location of torch.storage.UntypedStorage (tagged with {location})"
-        ) from error
-    return storage
 
 
 def _restorer(map_location: Any) -> Callable[[Storage, str], Any]:
@@ -343,13 +339,15 @@ class _Source:
             raise EOFError("Ran out of input")
         return self.sequence(file, start)
 
-    def unpickled(self, data: bytes, position: int, persistent: Callable[[Any], Any]) -> tuple[Any, int]:
+    def unpickled(
+        self, data: bytes, position: int, persistent: Callable[[Any], Any], any_id: bool = False
+    ) -> tuple[Any, int]:
         """The object of a pickle, and where the pickle ends."""
         if not self.weights_only:
             stream = io.BytesIO(data)
             stream.seek(position)
             return trusted(self.pickle.Unpickler, stream, persistent, **self.arguments).load(), stream.tell()
-        reader = WeightsOnlyReader(data, position, persistent, self.arguments["encoding"])
+        reader = WeightsOnlyReader(data, position, persistent, self.arguments["encoding"], any_id)
         try:
             return reader.load(), reader.position
         except pickle.UnpicklingError as error:
@@ -378,7 +376,10 @@ class _Source:
             found = self.storages.get(key)
             if found is None:
                 size = count * (kind.dtype.itemsize if kind.dtype else 1)
-                data = reader.memory(f"data/{key}", size)[:size] if size else np.empty(0, np.uint8)
+                if size and not skip_data.on:
+                    data = reader.memory(f"data/{key}", size)[:size]
+                else:
+                    data = np.zeros(size, np.uint8)
                 found = self.storages[key] = self.restore(Storage(data, kind.dtype, location, swapped), location)
             return found
 
@@ -400,12 +401,10 @@ class _Source:
     # ---- the format before PyTorch 1.6: pickles one after another, then the storages
 
     def sequence(self, file: Any, start: int) -> Any:
-        if start == 0 and _is_tar(file):
-            if self.weights_only:
-                raise RuntimeError("Cannot use ``weights_only=True`` with files saved in the legacy .tar format.")
-            raise RuntimeError(
-                "flambeau does not read the .tar format of PyTorch before 0.2; load and save it anew with PyTorch."
-            )
+        from . import _tar
+
+        if start == 0 and _tar.is_tar(file):
+            return _tar.load(file, self.unpickled, self.restore)
         data = file.read()
         magic, at = self.unpickled(data, 0, _no_storage)
         if magic != MAGIC_NUMBER:
@@ -495,15 +494,3 @@ def _storage_words(said: Any, count: int) -> tuple:
     if kind.dtype is None and count == 6:
         raise pickle.UnpicklingError("an untyped storage in a file of the old format")
     return kind, key, location, *rest
-
-
-def _is_tar(file: Any) -> bool:
-    import tarfile
-
-    try:
-        with tarfile.open(fileobj=file, mode="r:"):
-            return True
-    except tarfile.TarError:
-        return False
-    finally:
-        file.seek(0)
