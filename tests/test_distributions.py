@@ -257,8 +257,8 @@ def test_densities_integrate_to_one(case):
 
 
 @pytest.mark.parametrize("case", ["normal", "cauchy", "laplace", "uniform", "exponential", "gumbel", "weibull",
-                                  "pareto", "half normal", "half cauchy", "log normal", "kumaraswamy", "continuous bernoulli",
-                                  "generalized pareto"])
+                                  "pareto", "half normal", "half cauchy", "log normal", "kumaraswamy",
+                                  "continuous bernoulli", "generalized pareto"])
 def test_icdf_turns_cdf_round(case):
     d, _ = build(flambeau, case)
     share = flambeau.tensor(np.linspace(0.01, 0.99, 9)[:, None] * np.ones(2))

@@ -92,6 +92,10 @@ def _to_uniform(p: Any, q: Any) -> Tensor:
     return where_infinite(outside, (q.high - q.low).log() + torch.zeros_like(p.mean))
 
 
+def _continuous_bernoulli_to_uniform(p: Any, q: Any) -> Tensor:
+    return where_infinite((q.low >= 0) | (q.high <= 1), _to_uniform(p, q))  # as PyTorch: the ends too
+
+
 def _to_continuous_bernoulli(p: Any, q: Any) -> Tensor:
     return -p.mean * q.logits - (-q.probs).log1p() - q._cont_bern_log_norm()
 
@@ -145,7 +149,8 @@ FINITE: list[tuple[Any, Any, Callable]] = [
     *[(p, Gumbel, _to_gumbel) for p in (Exponential, Gamma, Normal, Uniform)],
     *[(p, Normal, _to_normal) for p in (Beta, ContinuousBernoulli, Exponential, Gamma, Gumbel, Laplace, Pareto,
                                         Uniform)],
-    *[(p, Uniform, _to_uniform) for p in (Beta, ContinuousBernoulli)],
+    (Beta, Uniform, _to_uniform),
+    (ContinuousBernoulli, Uniform, _continuous_bernoulli_to_uniform),
 ]
 
 

@@ -212,7 +212,8 @@ def _trace_and_distance(p: Any, q: Any) -> Tensor:
 
 def _normal_vectors(p: Any, q: Any) -> Tensor:
     if p.event_shape != q.event_shape:
-        raise ValueError(f"KL-divergence between two {_named(p, q)} with different event shapes cannot be computed")
+        gap = " " * 26  # PyTorch's message has the indentation of its source
+        raise ValueError(f"KL-divergence between two {_named(p, q)} with{gap}different event shapes cannot be computed")
     return _half_log_det(q) - _half_log_det(p) + 0.5 * (_trace_and_distance(p, q) - p.event_shape[0])
 
 
