@@ -298,11 +298,12 @@ def test_own_constraints_are_registered(monkeypatch):
         transform_to.register(3, make)
 
 
-def test_parameters_in_every_support(torch):
+def test_parameters_in_every_support():
     """What transform_to makes of any numbers satisfies the constraint."""
     flambeau.manual_seed(0)
     for constraint in [constraints.positive, constraints.interval(-2.0, 5.0), constraints.simplex,
-                       constraints.less_than(1), constraints.lower_cholesky, constraints.positive_definite, constraints.real]:
+                       constraints.less_than(1), constraints.lower_cholesky, constraints.positive_definite,
+                       constraints.real]:
         unconstrained = flambeau.randn(5, 3, 3)
         assert bool(constraint.check(transform_to(constraint)(unconstrained)).all())
     assert identity_transform(unconstrained) is unconstrained
