@@ -296,8 +296,8 @@ class AugMix(Automatic):
     def _augmented(self, image: Any) -> Any:
         space = MIX_ALL if self.all_ops else MIX
         given = isinstance(image, Tensor)
+        batch = tv_tensors.plain(image) if given else F.pil_to_tensor(image)
         found = mixed(
-            tv_tensors.plain(image) if given else F.pil_to_tensor(image), 5 if isinstance(image, tv_tensors.Video) else 4,
-            self.alpha, self.mixture_width, self.chain_depth,
+            batch, 5 if isinstance(image, tv_tensors.Video) else 4, self.alpha, self.mixture_width, self.chain_depth,
             lambda batch: self._changed(batch, space, self._random(space), STEPS_OF_MIX, None, self.severity))
         return tv_tensors.wrap(found, like=image) if given else F.to_pil_image(found)

@@ -261,13 +261,15 @@ def padded(value: Any, padding: Any, padding_mode: str) -> Any:
     return shifted(value, left, top, (height + top + bottom, width + left + right))
 
 
-def _points_of(value: Any) -> Tensor:
-    """The points as floats: the corners of boxes (N, 4, 2), or key points."""
+def _points_of(value: Any, whole: bool = False) -> Tensor:
+    """The points as floats: the corners of boxes (N, 4, 2), or key points. With `whole` the corners of boxes of whole
+    numbers are whole."""
     if isinstance(value, KeyPoints):
         old = plain(value)
         return old if old.is_floating_point() else old.float()
     old = _upright(value)
-    corners = converted(old if old.is_floating_point() else old.float(), value.format, XYXY)
+    corners = converted(old if whole or old.is_floating_point() else old.float(), value.format, XYXY)
+    corners = corners if corners.is_floating_point() else corners.float()
     return corners[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
 
 
@@ -315,7 +317,7 @@ def perspective_moved(value: Any, startpoints: Any, endpoints: Any, coefficients
     if size == 0:
         raise RuntimeError(f"Provided perspective_coeffs {given} can not be inverted to transform bounding boxes. "
                            f"Denominator is zero, denom={size}")
-    points = _points_of(value)
+    points = _points_of(value, whole=True)
     # The adjugate of the matrix, which is its inverse up to a factor that the division takes out.
     adjugate = [e - f * h, c * h - b, b * f - c * e, f * g - d, a - c * g, c * d - a * f, d * h - e * g, b * g - a * h]
     matrix = fl.tensor([*adjugate, size], dtype=points.dtype).reshape(3, 3) / size
@@ -341,6 +343,10 @@ def elastically_moved(value: Any, displacement: Any) -> Any:
     check_displacement(displacement, (1, height, width, 2))
     if value.numel() == 0:
         return value
+    if isinstance(value, BoundingBoxes) and value.format is not XYXY:
+        corners = wrap(converted(_upright(value), value.format, XYXY), like=value, format=XYXY)
+        moved = elastically_moved(corners, displacement)
+        return wrap(converted(plain(moved), XYXY, value.format), like=value)
     points = _points_of(value)
     at = points.ceil().to(fl.int64)
     x, y = at[..., 0].clamp(0, width - 1), at[..., 1].clamp(0, height - 1)
