@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..graph import Node
+from ..ops._op import argument
+from . import Program
 from ._traced import (
     BOOL,
     FLOAT,
@@ -368,3 +371,35 @@ NAMES.update(
     ),
 )  # fmt: skip
 NAMES["add"] = _ufunc(NAMES["add"], total, scanned("sum"))
+
+
+# ---- from a program to arrays without values
+
+
+def kernel_of(node: Node) -> Callable[..., Any]:
+    op = node.kind.op
+    return op.lowerings.get("native", op.body)
+
+
+def fitted(value: Any, spec: Any) -> Any:
+    """A computed value in the dtype and shape that the operation's rule promised."""
+    if type(spec) is tuple:
+        return tuple([fitted(v, s) for v, s in zip(value, spec, strict=True)])
+    value = cast(value, (BOOL, INT, FLOAT)[spec.dtype.category], True) if spec.weak else cast(value, spec.dtype.numpy)
+    if value.shape != spec.shape:
+        raise Unsupported(f"the rule says {spec}, the kernel gave {list(value.shape)}")
+    return value
+
+
+def traced(program: Program, given: Sequence[Any]) -> tuple[list[Array], list[Array]]:
+    """What the outputs are made of, if the inputs are `given`; and what has to be false."""
+    refused: list[Array] = []
+    xp = namespace(refused)
+    known: dict[Node, Any] = dict(zip(program.inputs, given, strict=True))
+    for node in program.nodes:
+        words = node.kind.op.keywords
+        have = tuple([known[s] if type(s) is Node else s for s in node.inputs])
+        args = [argument(a, have) for a in node.kind.args]
+        plain = [v for i, v in enumerate(args) if i not in words]
+        known[node] = fitted(kernel_of(node)(xp, *plain, **{w[:-1]: args[i] for i, w in words.items()}), node.spec)
+    return [lift(known[n]) for n in program.outputs], refused

@@ -44,7 +44,7 @@ def machine_code(text: str, called: Sequence[str], name: str) -> tuple[Any, int]
             llvm.add_symbol(function, where)
     module = llvm.parse_assembly(f'target triple = "{machine.triple}"\n' + text)
     options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = True
+    options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = True, True, False
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     engine = llvm.create_mcjit_compiler(module, machine)
