@@ -59,7 +59,12 @@ def embedding(xp, weight: T, indices: T, padding_idx=-1, scale_grad_by_freq=Fals
     Raises IndexError for an index that is no row.
     """
     in_range(xp, indices, weight.shape[0])
-    return xp.take(weight, indices, axis=0)
+    return rows_at(xp, weight, indices)
+
+
+def rows_at(xp: Any, weight: Any, indices: Any) -> Any:
+    """The rows of `weight` at indices that are known to be in range."""
+    return xp.take(weight, indices, axis=0) if xp.host else xp.take(weight, indices, axis=0, mode="clip")
 
 
 def _factors(xp: Any, flat: Any, rows: int, padding_idx: int, scale_grad_by_freq: bool, like: Any) -> Any:
@@ -120,7 +125,7 @@ def add_rows(xp: Any, values: Any, flat: Any, rows: int) -> Any:
 def _taken_rows(xp, weight: T, indices: T, padding_idx=-1, scale_grad_by_freq=False):
     """The rows of `weight` at `indices`, times what embedding's gradient multiplies them by."""
     flat = indices.reshape(-1)
-    taken = xp.take(weight, flat, axis=0)
+    taken = rows_at(xp, weight, flat)
     factor = _factors(xp, flat, weight.shape[0], padding_idx, scale_grad_by_freq, weight.dtype)
     if factor is not None:
         taken = taken * factor[:, None]
@@ -131,7 +136,7 @@ def _taken_rows(xp, weight: T, indices: T, padding_idx=-1, scale_grad_by_freq=Fa
 def _renormed_offsets(xp, weight: T, indices: T, max_norm=1.0, norm_type=2.0):
     """The rows of `weight` at `indices`, those of a norm above `max_norm` brought down to it."""
     in_range(xp, indices, weight.shape[0])
-    rows = xp.take(weight, indices, axis=0)
+    rows = rows_at(xp, weight, indices)
     norm = xp.sum(xp.abs(rows) ** norm_type, axis=-1, keepdims=True) ** (1 / norm_type)
     return (rows * xp.where(norm > max_norm, max_norm / (norm + 1e-7), 1)).astype(weight.dtype)
 

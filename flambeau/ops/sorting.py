@@ -39,6 +39,18 @@ def _sort(xp, input: T, dim=-1, descending=False, stable=False):
     return xp.take_along_axis(input, indices, axis=dim), indices
 
 
+@_sort.lower("xla")
+def _sort_xla(xp, input, dim=-1, descending=False, stable=False):
+    if input.ndim == 0:
+        return input, xp.zeros((), dtype="int64")
+    dim %= input.ndim
+    places = xp.lax.broadcasted_iota("int64", input.shape, dim)
+    if not descending:
+        return xp.lax.sort((input, places), dimension=dim, is_stable=True, num_keys=1)
+    turned = xp.flip(input, axis=dim), xp.flip(places, axis=dim)
+    return [xp.flip(x, axis=dim) for x in xp.lax.sort(turned, dimension=dim, is_stable=True, num_keys=1)]
+
+
 @composite("torch method out")
 def sort(input, dim=-1, descending=False, *, stable=False):
     """(values, indices): the elements along `dim` in order, and where they were.
@@ -80,6 +92,21 @@ def topk(xp, input: T, k, dim=-1, largest=True, sorted=True):
         return input, xp.zeros((), dtype="int64")
     indices = xp.take(_order(xp, input, dim, largest), xp.arange(k), axis=dim)
     return xp.take_along_axis(input, indices, axis=dim), indices
+
+
+@topk.lower("xla")
+def _topk_xla(xp, input, k, dim=-1, largest=True, sorted=True):
+    if input.ndim == 0:
+        return input, xp.zeros((), dtype="int64")
+    rows = xp.moveaxis(input, dim, -1)
+    if largest:
+        values, indices = xp.lax.top_k(rows, k)
+    elif input.dtype.kind in "iu":
+        indices = xp.lax.top_k(~rows, k)[1]
+        values = xp.take_along_axis(rows, indices, axis=-1)
+    else:
+        values, indices = [x[..., :k] for x in _sort_xla(xp, rows)]
+    return xp.moveaxis(values, -1, dim), xp.moveaxis(indices, -1, dim).astype("int64")
 
 
 @topk.lower("numpy")
