@@ -144,7 +144,7 @@ class set_default_mmap_options:
 
 
 class skip_data:
-    """Within, save writes zeros in place of the elements, and load makes tensors of zeros: shapes and structure only."""
+    """Within, save writes zeros in place of the elements, and load makes tensors of zeros: structure only."""
 
     on = False
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from enum import Enum
 from typing import Any
 
 from .._trees import flatten
@@ -12,6 +14,50 @@ from ..functions import Function
 from ..graph import Node
 from ..random import default_generator
 from ..tensor import Tensor
+
+
+class CheckpointError(RuntimeError):
+    """What PyTorch raises when a second run differs from the first."""
+
+
+class CheckpointPolicy(Enum):
+    """What a selective checkpoint does with an operation's result; here all are computed again."""
+
+    MUST_SAVE = 0
+    PREFER_SAVE = 1
+    MUST_RECOMPUTE = 2
+    PREFER_RECOMPUTE = 3
+    MUST_CPU_OFFLOAD = 4
+    PREFER_CPU_OFFLOAD = 5
+
+
+def noop_context_fn() -> tuple[AbstractContextManager, AbstractContextManager]:
+    """Contexts for the first and the second run that do nothing."""
+    return nullcontext(), nullcontext()
+
+
+def create_selective_checkpoint_contexts(
+    policy_fn_or_list: Any, allow_cache_entry_mutation: bool = False
+) -> tuple[AbstractContextManager, AbstractContextManager]:
+    """Contexts for `context_fn` that do nothing: every result is computed again, whatever the policy would keep."""
+    return noop_context_fn()
+
+
+def set_checkpoint_early_stop(enable: bool) -> AbstractContextManager:
+    """A context that changes nothing: the second run goes to its end."""
+    return nullcontext()
+
+
+def set_checkpoint_debug_enabled(enabled: bool | None) -> AbstractContextManager:
+    """A context that changes nothing."""
+    return nullcontext()
+
+
+def detach_variable(inputs: tuple) -> tuple:
+    """Tensors without their history, that need gradients where they did."""
+    if not isinstance(inputs, tuple):
+        raise RuntimeError(f"Only tuple of tensors is supported. Got Unsupported input type: {type(inputs).__name__}")
+    return tuple([t.detach().requires_grad_(t.requires_grad) if isinstance(t, Tensor) else t for t in inputs])
 
 
 class _Recomputed(Function):
@@ -39,9 +85,10 @@ class _Part:
         captured: list,
         state: Any,
         values: tuple,
+        context: AbstractContextManager,
     ) -> None:
         self.function, self.leaves, self.build, self.given, self.captured = function, leaves, build, given, captured
-        self.state, self.values = state, values
+        self.state, self.values, self.context = state, values, context
 
     def again(self, seeds: tuple) -> tuple:
         """The gradients of what the call was given and of the parameters it found, by running it once more."""
@@ -52,7 +99,7 @@ class _Part:
         if self.state is not None:
             default_generator.put(self.state.clone_state())
         try:
-            with enable_grad():
+            with enable_grad(), self.context:
                 args, kwargs = self.build(leaves)
                 outputs = [
                     o for o in flatten(self.function(*args, **kwargs))[0] if isinstance(o, Tensor) and o.requires_grad
@@ -84,11 +131,16 @@ def checkpoint(
 
     With `preserve_rng_state`, the second run draws the same random numbers as the first.
     """
+    if use_reentrant and context_fn is not None and context_fn is not noop_context_fn:
+        raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
+    first, again = (context_fn or noop_context_fn)()
     if not is_grad_enabled():
-        return function(*args, **kwargs)
+        with first:
+            return function(*args, **kwargs)
     leaves, build = flatten((args, kwargs))
     state = default_generator._stream.clone_state() if preserve_rng_state else None
-    result = function(*args, **kwargs)
+    with first:
+        result = function(*args, **kwargs)
     outputs, rebuild = flatten(result)
     taped = [i for i, o in enumerate(outputs) if isinstance(o, Tensor) and o.requires_grad]
     if not taped:
@@ -99,7 +151,7 @@ def checkpoint(
         values = tuple([outputs[i].detach() for i in taped])
         for v in values:
             v._value()
-    part = _Part(function, leaves, build, given, captured, state, values)
+    part = _Part(function, leaves, build, given, captured, state, values, again)
     found = list(outputs)
     for i, o in zip(taped, _Recomputed.apply(part, *[leaves[k] for k in given], *captured), strict=True):
         found[i] = o
