@@ -1,11 +1,11 @@
 """flambeau beside PyTorch, in turns, in one run: a table of medians.
 
-    python benchmarks/run.py [--rounds N] [--threads N] [WORKLOAD ...]
+    python benchmarks/run.py [--rounds N] [--warm SECONDS] [WORKLOAD ...]
 
-Each library runs in a process of its own, stopped while the other is timed (idle thread pools spin). A line gives
-the median time of each
-and the median of the ratios PyTorch / flambeau of neighbouring rounds; above 1, flambeau is faster. Without PyTorch,
-only flambeau's times.
+Each library runs in a process of its own, stopped while another is timed (idle thread pools spin). PyTorch runs twice,
+with its default number of threads and with one, and the quicker of the two counts. Before it is timed a workload runs
+for some seconds, so that what is compiled in the background is. A line gives the median times and the median of the
+ratios PyTorch / flambeau of neighbouring rounds; above 1, flambeau is faster. Without PyTorch, only flambeau's times.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ import time
 import workloads
 
 
-def serve(library: str, threads: int) -> None:
+def serve(library: str, warm: float) -> None:
     """Answers each line on standard input, the name of a workload, with the microseconds of one repeat."""
     torch = importlib.import_module(library)
-    torch.set_num_threads(threads)
     ready: dict[str, workloads.Timed] = {}
     print("ready", flush=True)
     for line in sys.stdin:
         name = line.strip()
         if name not in ready:
-            ready[name] = getattr(workloads, name)(torch)
-            for _ in range(3):
-                ready[name][0]()
+            ready[name] = function, repeats = getattr(workloads, name)(torch)
+            begin = time.perf_counter()
+            while time.perf_counter() - begin < warm:
+                function()
         function, repeats = ready[name]
         start = time.perf_counter()
         for _ in range(repeats):
@@ -45,13 +45,13 @@ def serve(library: str, threads: int) -> None:
 class Side:
     """One library in a process of its own, which runs only while it is timed."""
 
-    def __init__(self, library: str, threads: int) -> None:
+    def __init__(self, library: str, threads: int | None, warm: float) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--serve", library, "--threads", str(threads)],
+            [sys.executable, __file__, "--serve", library, "--warm", str(warm)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+            env={**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {})},
         )
         assert self.process.stdout is not None and self.process.stdin is not None
         self.answers, self.questions = self.process.stdout, self.process.stdin
@@ -81,23 +81,27 @@ class Side:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workloads", nargs="*", default=[w.__name__ for w in workloads.ALL])
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--warm", type=float, default=4.0, help="seconds that flambeau runs before it is timed")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        serve(options.serve, options.threads)
+        serve(options.serve, options.warm)
         return
-    sides = [Side("flambeau", options.threads)]
+    sides = [Side("flambeau", None, options.warm)]
     if importlib.util.find_spec("torch"):
-        sides.append(Side("torch", options.threads))
-    print(f"{'workload':22}{'flambeau us':>13}{'PyTorch us':>13}{'ratio':>8}")
+        sides += [Side("torch", None, 0.5), Side("torch", 1, 0.5)]
+    print(f"{'workload':22}{'flambeau us':>13}{'PyTorch us':>13}{'1 thread us':>13}{'ratio':>8}")
     for name in options.workloads:
         for side in sides:
             side.time(name)
         times = [[side.time(name) for side in sides] for _ in range(options.rounds)]
-        shown = "".join(f"{statistics.median(column):13.1f}" for column in zip(*times, strict=True))
-        ratio = f"{statistics.median(row[1] / row[0] for row in times):8.2f}" if len(sides) > 1 else ""
+        columns = list(zip(*times, strict=True))
+        shown = "".join(f"{statistics.median(column):13.1f}" for column in columns)
+        ratio = ""
+        if len(sides) > 1:
+            best = min((1, 2), key=lambda i: statistics.median(columns[i]))
+            ratio = f"{statistics.median(row[best] / row[0] for row in times):8.2f}"
         print(f"{name:22}{shown}{ratio}", flush=True)
     for side in sides:
         side.close()

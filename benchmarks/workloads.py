@@ -40,6 +40,14 @@ def salary_adam(torch: Any) -> Timed:
     return lambda: step(x, y), 400
 
 
+def salary_compiled(torch: Any) -> Timed:
+    """One step of the salary network, batch 4, SGD, under flambeau.compile; PyTorch's side runs it as it is."""
+    step, x, y = salary(torch, "SGD"), torch.randn(4, 10), torch.randn(4, 1)
+    if torch.__name__ == "flambeau":
+        step = torch.compile(step)
+    return lambda: step(x, y), 400
+
+
 def salary_epoch(torch: Any) -> Timed:
     """One epoch of the salary network over a shuffled DataLoader of 608 rows, batch 4."""
     step = salary(torch, "SGD")
@@ -111,6 +119,49 @@ def lstm(torch: Any) -> Timed:
     return step, 10
 
 
+def gpt(torch: Any) -> Timed:
+    """One step of a GPT: 4 layers, d 128, 4 heads, sequence 64, batch 8, AdamW."""
+    nn, F = torch.nn, torch.nn.functional
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.before, self.after = nn.LayerNorm(128), nn.LayerNorm(128)
+            self.mix, self.out = nn.Linear(128, 384), nn.Linear(128, 128)
+            self.wide, self.narrow = nn.Linear(128, 512), nn.Linear(512, 128)
+
+        def forward(self, x: Any) -> Any:
+            rows, steps, width = x.shape
+            q, k, v = self.mix(self.before(x)).split(width, dim=2)
+            q, k, v = (t.view(rows, steps, 4, 32).transpose(1, 2) for t in (q, k, v))
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + self.out(y.transpose(1, 2).reshape(rows, steps, width))
+            return x + self.narrow(F.gelu(self.wide(self.after(x))))
+
+    class GPT(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tokens, self.places = nn.Embedding(65, 128), nn.Embedding(64, 128)
+            self.blocks = nn.Sequential(*[Block() for _ in range(4)])
+            self.norm, self.head = nn.LayerNorm(128), nn.Linear(128, 65)
+
+        def forward(self, tokens: Any) -> Any:
+            x = self.tokens(tokens) + self.places(torch.arange(tokens.shape[1]))
+            return self.head(self.norm(self.blocks(x)))
+
+    torch.manual_seed(0)
+    model = GPT()
+    opt = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    x, y = torch.randint(0, 65, (8, 64)), torch.randint(0, 65, (8, 64))
+
+    def step() -> None:
+        opt.zero_grad()
+        F.cross_entropy(model(x).view(-1, 65), y.view(-1)).backward()
+        opt.step()
+
+    return step, 3
+
+
 def adam_200(torch: Any) -> Timed:
     """One Adam step over 200 tensors of 10,000 elements."""
     params = [torch.nn.Parameter(torch.ones(10_000)) for _ in range(200)]
@@ -157,10 +208,22 @@ def tiny_chain(torch: Any) -> Timed:
     return lambda: ((x + 2) * 3).mean().item(), 500
 
 
+def computed(t: Any) -> Any:
+    """A tensor, all of it computed by now."""
+    t.view(-1)[0].item()
+    return t
+
+
 def elementwise_million(torch: Any) -> Timed:
     """sigmoid(a*b+1.5)*tanh(a) - exp(b)/(1+a*a) on a million elements."""
     a, b = torch.randn(1_000_000), torch.randn(1_000_000)
-    return lambda: (torch.sigmoid(a * b + 1.5) * torch.tanh(a) - torch.exp(b) / (1 + a * a)).numpy(), 2
+    return lambda: computed(torch.sigmoid(a * b + 1.5) * torch.tanh(a) - torch.exp(b) / (1 + a * a)), 2
+
+
+def norm_softmax(torch: Any) -> Timed:
+    """layer_norm(softmax(x)) on 256 x 1024."""
+    x = torch.randn(256, 1024)
+    return lambda: computed(torch.nn.functional.layer_norm(torch.softmax(x, -1), (1024,))), 10
 
 
 def reductions_million(torch: Any) -> Timed:
@@ -172,15 +235,17 @@ def reductions_million(torch: Any) -> Timed:
 def product_1024(torch: Any) -> Timed:
     """A 1024 x 1024 float32 product."""
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    return lambda: (a @ b).numpy(), 2
+    return lambda: computed(a @ b), 2
 
 
 ALL = [
     salary_sgd,
     salary_adam,
+    salary_compiled,
     salary_epoch,
     mnist_mlp,
     small_cnn,
+    gpt,
     lstm,
     adam_200,
     loader_throughput,
@@ -188,6 +253,7 @@ ALL = [
     small_forward,
     tiny_chain,
     elementwise_million,
+    norm_softmax,
     reductions_million,
     product_1024,
 ]
