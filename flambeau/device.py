@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Callable
 
 TYPES = (
     "cpu",
@@ -43,7 +45,9 @@ class device:
         if isinstance(type, device):
             kind, index = type.type, type.index
         elif isinstance(type, int):
-            raise RuntimeError("Cannot access accelerator device when none is available.")
+            if not gpus.count():
+                raise RuntimeError("Cannot access accelerator device when none is available.")
+            kind, index = "cuda", type
         elif not isinstance(type, str):
             raise TypeError(f"device(): argument 'type' (position 1) must be str, not {type.__class__.__name__}")
         elif index is None:
@@ -71,11 +75,13 @@ class device:
         return hash((self.type, self.index))
 
     def __enter__(self) -> device:
-        resolve(self)
+        here.before = (*here.before, here.default)
+        here.default = resolve(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        *rest, here.default = here.before
+        here.before = tuple(rest)
 
     def __reduce__(self) -> tuple:
         return device, (self.type, self.index)
@@ -84,13 +90,48 @@ class device:
 CPU = device("cpu")
 
 
+class Here(threading.local):
+    """What a thread means by devices that are not named."""
+
+    default: device = CPU  # where new tensors go
+    before: tuple[device, ...] = ()  # those of the `with` blocks around
+    index = 0  # the GPU that "cuda" without a number is
+
+
+class GPUs:
+    """The GPUs of this machine. `count` is set by the layer that can find them."""
+
+    def __init__(self) -> None:
+        self.count: Callable[[], int] = lambda: 0
+        self.known: dict[int, device] = {}
+
+    def device(self, index: int) -> device:
+        """The one object for a GPU, so that devices can be compared by identity."""
+        found = self.known.get(index)
+        if found is None:
+            found = self.known[index] = device("cuda", index)
+        return found
+
+
+here = Here()
+gpus = GPUs()
+
+
 def resolve(where: object) -> device:
     """The device meant by a `device=` argument; an error if this machine has none such."""
-    if where is None or where is CPU:
+    if where is None:
+        return here.default
+    if where is CPU:
         return CPU
     found = where if isinstance(where, device) else device(where)  # type: ignore[arg-type]
     if found.type == "cpu":
         return CPU
     if found.type == "cuda":
-        raise AssertionError("Torch not compiled with CUDA enabled")
+        count = gpus.count()
+        if not count:
+            raise AssertionError("Torch not compiled with CUDA enabled")
+        index = here.index if found.index is None else found.index
+        if not 0 <= index < count:
+            raise RuntimeError("CUDA error: invalid device ordinal")
+        return gpus.device(index)
     raise RuntimeError(f"flambeau has no '{found.type}' device on this machine; use device='cpu'")

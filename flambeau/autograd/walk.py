@@ -31,6 +31,8 @@ def sum_to(g: Node, shape: tuple) -> Node:
 def fitted(g: Node, like: Any) -> Node:
     """The gradient `g` in the shape and dtype of what it is the gradient of."""
     g = sum_to(g, like.shape)
+    if g.spec.device is not like.device:
+        g = registry["_moved"].record(g, like.device)  # type: ignore[union-attr]
     if like.dtype.is_complex or not g.spec.is_complex:
         return cast(g, like.dtype)
     return cast(registry["real"](g), like.dtype)
@@ -244,7 +246,7 @@ def build(cut: Cut, seeds: list, roots: list[Node], held: list[int], wanted: lis
             if type(given) is int:
                 seed = nodes[given]
             elif given is None:
-                seed = registry["_full"].record(top.shape, 1, top.dtype, None)
+                seed = registry["_full"].record(top.shape, 1, top.dtype, top.device)
             else:
                 seed = Node(given, (), SUPPLIED)
                 inputs.append(seed)
@@ -313,7 +315,7 @@ def recorded(
     try:
         start: dict[Node, Any] = {}
         for root, seed in zip(roots, seeds, strict=True):
-            first = registry["_full"].record(root.shape, 1, root.dtype, None) if seed is None else seed
+            first = registry["_full"].record(root.shape, 1, root.dtype, root.device) if seed is None else seed
             start[root] = start[root] + first if root in start else first
         total = pull(nodes, start, set(targets), special, arrived)
     finally:

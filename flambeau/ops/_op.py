@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import dtypes
+from ..device import CPU, device
 from ..graph import _BOUND, Const, Kind, Node, Seq, Spec, mode, spec
 
 registry: dict[str, Op | Composite] = {}
@@ -111,6 +112,7 @@ class Op:
         ufunc: str = "",
         fresh: bool = False,
         host: bool = False,
+        places: bool = False,
     ) -> None:
         self.name = self.__name__ = body.__name__
         self.__doc__, self.body, self.cases, self.wrong = body.__doc__, body, list(cases), list(wrong)
@@ -126,6 +128,7 @@ class Op:
         self.ufunc = ufunc  # NumPy's function of the same arguments that takes `out`
         self.fresh = fresh or bool(ufunc)  # results lie in memory of their own
         self.host = host  # computed by NumPy or SciPy under every backend
+        self.places = places  # the rule says on which device the result is
         self.number_first = number_first  # the function takes a Python number as its first operand
         self.kinds: dict[tuple, Kind] = {}
         self.lowerings: dict[str, Callable] = {}
@@ -253,8 +256,9 @@ class Op:
             live = not self.detaches  # no rule: a floating result says so when it is differentiated
         live = live or self.starts
         weak = bool(self.promote) and all(s is None or s.weak for _, s in flat)
+        where = None if self.places else common_device(self.name, [s for _, s in flat if s is not None])
         outs = tuple(
-            spec(s.shape, s.dtype, s.device, live and s.differentiable, weak)
+            spec(s.shape, s.dtype, where or s.device, live and s.differentiable, weak)
             for s in (out if type(out) is tuple else (out,))
         )
         result = outs if type(out) is tuple else outs[0]
@@ -310,6 +314,29 @@ class Op:
     def environment(self, node: Node) -> dict[str, Any]:
         """The values of the parameters as a gradient rule sees them: nodes, numbers, tuples."""
         return {p.name: argument(a, node.inputs) for p, a in zip(self.parameters, node.kind.args, strict=True)}
+
+
+_INDEXED = frozenset({"_index", "_index_put", "_select_at", "_select_put"})  # positions may be on the processor
+
+
+def common_device(name: str, operands: Iterable[Spec]) -> device | None:
+    """The device that all operands of an operation are on; single numbers on the processor go with any. None if there
+    are Python numbers only."""
+    found: Spec | None = None
+    for s in operands:
+        if s.weak or found is None or s.device is found.device:
+            found = found or (None if s.weak else s)
+        elif s.device is CPU and (not s.ndim or name in _INDEXED):
+            pass
+        elif found.device is CPU and not found.ndim:
+            found = s
+        else:
+            first, second = (s, found) if found.device is CPU else (found, s)
+            raise RuntimeError(
+                "Expected all tensors to be on the same device, but found at least two devices, "
+                f"{first.device} and {second.device}!"
+            )
+    return found.device if found is not None else None
 
 
 def argument(where: Any, inputs: tuple) -> Any:

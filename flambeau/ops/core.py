@@ -25,6 +25,19 @@ def _truncated(xp: Any, input: Any, dtype: dtypes.dtype) -> Any:
     return xp.asarray(input, dtype="float64").astype("int64").astype(dtype.numpy)
 
 
+@op(
+    lambda input, device: spec(input.shape, input.dtype, device),
+    grad=lambda g: g,
+    api="",
+    upcast=False,
+    places=True,
+    shown="ToCopy",
+)
+def _moved(xp, input: T, device):
+    """`input` on another device. The backend moves what an operation of one device reads from another."""
+    return input
+
+
 @op(lambda input, index: input[index].like(), grad=lambda g: g, api="", upcast=False)
 def _pick(xp, input: T, index):
     """One of the results of an operation that has several."""
@@ -64,7 +77,7 @@ def _filled(size: tuple, fill_value: Spec, dtype: Any, device: Any) -> Spec:
     return spec(tuple(size), found, resolve(device) if device is not None else CPU)
 
 
-@op(_filled, api="", upcast=False, detaches=True)
+@op(_filled, api="", upcast=False, detaches=True, places=True)
 def _full(xp, size, fill_value: T, dtype=None, device=None):
     """A tensor of shape `size`, each element `fill_value`."""
     return xp.full(size, fill_value, dtype=_numpy_dtype(xp, fill_value, dtype))
@@ -108,6 +121,7 @@ def counted(input, end, start=0, step=1, dtype=dtypes.int64):
     api="",
     upcast=False,
     grad=dict(inputs=lambda g: None),
+    places=True,
 )
 def _custom(xp, results: Ts, inputs: Ts, function):
     """The results of a function with a gradient of its own (`autograd.Function`); `inputs` only tie it to the tape."""
