@@ -52,10 +52,16 @@ LATE = {
 }
 
 
+# Names of `torch` itself that live in such a module.
+ELSEWHERE = {"ScriptModule": "jit", "ScriptFunction": "jit", "PyTorchFileReader": "_C", "PyTorchFileWriter": "_C"}
+
+
 def late(path: str, name: str) -> Any:
     """The module `path`.`name` (below flambeau), imported now, or None if there is none such."""
     if not path and name.endswith("Storage"):  # torch.FloatStorage and the like
         return getattr(importlib.import_module("flambeau.storage"), name, None)
+    if not path and name in ELSEWHERE:
+        return getattr(importlib.import_module(f"flambeau.{ELSEWHERE[name]}"), name, None)
     if path == "cuda" and name.endswith("Tensor"):
         from . import typed
 

@@ -112,3 +112,24 @@ def seed() -> None:
 
 
 seed_all = seed
+
+
+def get_rng_state(device: Any = "cuda") -> Any:
+    """The state of a GPU's generator. There is none."""
+    _none()
+
+
+def get_rng_state_all() -> list:
+    """The states of the generators of all GPUs: none."""
+    return []
+
+
+def set_rng_state(new_state: Any, device: Any = "cuda") -> None:
+    """Sets the state of a GPU's generator. There is none."""
+    _none()
+
+
+def set_rng_state_all(new_states: Any) -> None:
+    """Sets the states of the generators of all GPUs: of none."""
+    for state in new_states:
+        set_rng_state(state)

@@ -116,8 +116,8 @@ def key_get(obj: Any, kp: KeyPath) -> Any:
 class _Kind(NamedTuple):
     """How collections of a type are taken apart and made."""
 
-    flatten: Callable[[Any], tuple[list, Any]]
-    unflatten: Callable[[Iterable, Any], Any]
+    flatten_fn: Callable[[Any], tuple[list, Any]]
+    unflatten_fn: Callable[[Iterable, Any], Any]
     keys: Callable[[Any], list] | None
 
 
@@ -166,6 +166,7 @@ _names: dict[type, str] = {}
 
 _NamedTuple: Any = namedtuple  # stands in a TreeSpec for the type of all named tuples, whose class is the context
 _kinds[_NamedTuple] = _named
+SUPPORTED_NODES = _kinds
 
 
 def register_pytree_node(
@@ -195,6 +196,10 @@ def _type_of(tree: Any) -> Any:
     if kind in _kinds:
         return kind
     return _NamedTuple if is_namedtuple_class(kind) else None
+
+
+def _get_node_type(tree: Any) -> Any:
+    return _type_of(tree) or type(tree)
 
 
 def tree_is_leaf(tree: Any, is_leaf: IsLeaf = None) -> bool:
@@ -250,7 +255,7 @@ class TreeSpec:
     def _built(self, leaves: Iterator) -> Any:
         if self.type is None:
             return next(leaves)
-        return _kinds[self.type].unflatten([child._built(leaves) for child in self.children_specs], self.context)
+        return _kinds[self.type].unflatten_fn([child._built(leaves) for child in self.children_specs], self.context)
 
     def flatten_up_to(self, tree: Any) -> list:
         """What `tree`, whose upper part has this structure, has where this one has leaves."""
@@ -265,7 +270,7 @@ class TreeSpec:
         kind = _type_of(tree)
         if kind is not self.type and not (kind in _by_keys and self.type in _by_keys):
             raise ValueError(f"Node type mismatch; expected {self.type!r}, but got {type(tree)!r}.")
-        values, context = _kinds[kind].flatten(tree)
+        values, context = _kinds[kind].flatten_fn(tree)
         if len(values) != self.num_children:
             raise ValueError(f"Node arity mismatch; expected {self.num_children}, but got {len(values)}.")
         if kind in _by_keys:
@@ -320,7 +325,7 @@ def _take(tree: Any, leaves: list, is_leaf: IsLeaf) -> TreeSpec:
     if kind is None:
         leaves.append(tree)
         return _LEAF
-    values, context = _kinds[kind].flatten(tree)
+    values, context = _kinds[kind].flatten_fn(tree)
     return TreeSpec(kind, context, [_take(value, leaves, is_leaf) for value in values])
 
 
@@ -359,7 +364,7 @@ def _walk(tree: Any, way: KeyPath, is_leaf: IsLeaf) -> Iterator[tuple[KeyPath, A
     if kind is None:
         yield way, tree
         return
-    values, context = _kinds[kind].flatten(tree)
+    values, context = _kinds[kind].flatten_fn(tree)
     values = list(values)
     for key, value in zip(_keys_of(tree, kind, context, len(values)), values, strict=True):
         yield from _walk(value, (*way, key), is_leaf)

@@ -392,3 +392,11 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
         if self._IterableDataset_len_called is not None:
             self._check_length()
         return batch
+
+
+def __getattr__(name: str) -> object:
+    if name == "_MultiProcessingDataLoaderIter":  # asked for by libraries; it is built on what is here
+        from .workers import _MultiProcessingDataLoaderIter
+
+        return _MultiProcessingDataLoaderIter
+    raise AttributeError(f"module 'torch.utils.data.dataloader' has no attribute '{name}'", name=name)
