@@ -141,6 +141,23 @@ from .signal._periodic import (
     hann_window,
     kaiser_window,
 )
+from .symbolic import (
+    SymBool,
+    SymFloat,
+    SymInt,
+    cond,
+    get_deterministic_debug_mode,
+    get_device_module,
+    set_deterministic_debug_mode,
+    sym_float,
+    sym_int,
+    sym_ite,
+    sym_max,
+    sym_min,
+    sym_not,
+    sym_sqrt,
+    sym_sum,
+)
 
 _further.install(globals())
 _out_of_scope.install(_namespaces.SPACES, Tensor)

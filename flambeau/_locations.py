@@ -6,7 +6,6 @@ import mmap
 import operator
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -93,6 +92,8 @@ def default_restore_location(storage: Any, location: Any) -> Any:
 @contextmanager
 def mkdtemp() -> Iterator[str]:
     """A folder that is gone afterwards."""
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         yield folder
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from side_by_side import same, table
 
 import flambeau
 from flambeau.utils import benchmark, checkpoint
@@ -194,9 +195,30 @@ def test_flattened_tensors():
 def test_nothing_of_this_is_imported_before_it_is_used():
     code = (
         "import sys, flambeau; late = {'profiler', 'jit', 'testing', 'hub', 'multiprocessing', 'fx', 'onnx', "
-        "'storage', 'distributed', 'compiler', 'library', 'overrides', 'utils.benchmark', 'utils.tensorboard', 'utils._pytree'}; "
+        "'storage', 'distributed', 'compiler', 'library', 'overrides', 'utils.benchmark', 'utils.tensorboard', "
+        "'utils._pytree'}; "
         "loaded = {n for n in late if 'flambeau.' + n in sys.modules}; assert not loaded, loaded; "
         "[eval('flambeau.' + n) for n in late]; "
         "assert all('flambeau.' + n in sys.modules for n in late); from flambeau.autograd.profiler import profile"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "function",
+    table(
+        lambda m: (m.sym_int(3.7), m.sym_float(2), m.sym_not(True), m.sym_sum([1, 2.5])),
+        lambda m: (m.sym_max(1, 2.0), m.sym_max(3, 2.0), m.sym_min(1, 2)),
+        lambda m: m.sym_ite(True, 1, 2),
+        lambda m: m.cond(True, lambda x: x + 1, lambda x: x, (m.ones(2),)),
+        lambda m: m.get_device_module("cpu").__name__.partition(".")[2],
+        lambda m: isinstance(3, m.SymInt),
+        lambda m: m.set_deterministic_debug_mode("loud"),
+        lambda m: m.set_deterministic_debug_mode(5),
+        lambda m: (m.set_deterministic_debug_mode("warn"), m.get_deterministic_debug_mode(),
+                   m.set_deterministic_debug_mode(0), m.get_deterministic_debug_mode()),
+    ),
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_and_switches_are_pytorchs(torch, function):
+    same(function, torch)
