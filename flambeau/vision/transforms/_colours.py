@@ -199,15 +199,17 @@ def column(values: tuple, dtype: np.dtype) -> np.ndarray:
 
 def normalize(image: Tensor, mean: Any, std: Any, inplace: bool) -> Tensor:
     """`(image - mean) / std` with a mean and a deviation for each channel."""
-    array = pixels(image)
-    if array is not None and not inplace and type(mean) in (list, tuple) and type(std) in (list, tuple):
-        middle, spread = column(tuple(mean), array.dtype), column(tuple(std), array.dtype)
-        if len(middle) in (1, image.shape[-3]) and len(spread) in (1, image.shape[-3]) and array.dtype.kind == "f":
+    if not inplace and type(mean) in (list, tuple) and type(std) in (list, tuple) and image.dtype.numpy.kind == "f":
+        middle, spread = column(tuple(mean), image.dtype.numpy), column(tuple(std), image.dtype.numpy)
+        if len(middle) in (1, image.shape[-3]) and len(spread) in (1, image.shape[-3]):
+            array = pixels(image)
+            if array is None:
+                return (image - from_array(middle)) / from_array(spread)
             found = np.subtract(array, middle)
             return from_array(np.divide(found, spread, out=found))
-    middle, spread = (fl.as_tensor(v, dtype=image.dtype, device=image.device) for v in (mean, std))
-    middle, spread = (v.view(-1, 1, 1) if v.ndim == 1 else v for v in (middle, spread))
-    return (image if inplace else image.clone()).sub_(middle).div_(spread)
+    shift, scale = (fl.as_tensor(v, dtype=image.dtype, device=image.device) for v in (mean, std))
+    shift, scale = (v.view(-1, 1, 1) if v.ndim == 1 else v for v in (shift, scale))
+    return (image if inplace else image.clone()).sub_(shift).div_(scale)
 
 
 def zero_deviation(std: Any, dtype: Any) -> bool:

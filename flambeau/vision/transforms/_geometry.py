@@ -15,6 +15,7 @@ import flambeau as fl
 from flambeau.nn import functional as nnf
 
 from ...tensor import Tensor, from_array
+from ._support import pixels
 
 FLOATS = (fl.float32, fl.float64)
 
@@ -65,10 +66,16 @@ def crop(image: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
 
 def constant_pad(image: Tensor, margins: list[int], fill: Any) -> Tensor:
     """An image with a border of one colour; fill is a number or one a channel; margins: left, right, top, bottom."""
-    if not isinstance(fill, (tuple, list)):
-        return nnf.pad(image, margins, value=float(fill))
-    if len(fill) == 1:
-        return nnf.pad(image, margins, value=float(fill[0]))
+    if not isinstance(fill, (tuple, list)) or len(fill) == 1:
+        number = float(fill[0] if isinstance(fill, (tuple, list)) else fill)
+        array = pixels(image)
+        if array is None or min(margins) < 0:
+            return nnf.pad(image, margins, value=number)
+        left, right, top, bottom = margins
+        *lead, height, width = array.shape
+        found = np.full((*lead, height + top + bottom, width + left + right), number).astype(array.dtype)
+        found[..., top : top + height, left : left + width] = array
+        return from_array(found)
     border = nnf.pad(fl.ones(image.shape[-2:], dtype=fl.bool), margins).logical_not()
     colours = fl.tensor(list(fill)).to(image.dtype).reshape(-1, 1, 1).expand(image.shape[-3], 1, 1)
     return fl.where(border, colours, nnf.pad(image, margins))
@@ -240,6 +247,9 @@ def check_warp(image: Tensor, mode: str, fill: Any) -> None:
 
 def warp(image: Tensor, grid: Tensor, mode: str, fill: Any) -> Tensor:
     """The image read at the points of a grid; points outside have the colour `fill` (zero if None)."""
+    array, places = pixels(image), pixels(grid)
+    if mode == "nearest" and array is not None and places is not None:
+        return nearest(array, places, fill)
     batch, unflat = flat(image)
     work, back = as_float(batch, (grid.dtype,))
     n, channels, height, width = work.shape
@@ -259,6 +269,18 @@ def warp(image: Tensor, grid: Tensor, mode: str, fill: Any) -> Tensor:
     else:
         found = found * cover + (1.0 - cover) * colour
     return unflat(back(found))
+
+
+def nearest(array: np.ndarray, grid: np.ndarray, fill: Any) -> Tensor:
+    """`warp` for pixels at hand: each is copied from one place, or has the colour `fill`."""
+    height, width = array.shape[-2:]
+    x, y = (np.rint(((grid[0, :, :, i] + 1) * n - 1) / 2) for i, n in enumerate((width, height)))
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    x, y = (np.where(inside, v, 0).astype(np.intp) for v in (x, y))
+    found = array.reshape(*array.shape[:-2], -1).take(y * width + x, axis=-1)
+    colour = np.asarray(0 if fill is None else fill, grid.dtype)
+    colour = (np.rint(colour) if array.dtype.kind in "iu" else colour).astype(array.dtype)
+    return from_array(np.where(inside, found, colour.reshape(-1, 1, 1) if colour.size > 1 else colour.reshape(())))
 
 
 def affine(image: Tensor, matrix: list[float], mode: str, fill: Any) -> Tensor:
