@@ -1,6 +1,7 @@
 """`flambeau run` against `python`: real processes, one program, the two compared."""
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -256,6 +257,91 @@ if __name__ == "__main__":
     print(name, number, process != os.getpid())
 """
     assert succeed(tmp_path, text) == "flambeau 8 True\n"
+
+
+PROJECT = {
+    "train.py": """\
+import argparse
+import torch
+from torch.utils.data import DataLoader, Dataset
+from project.models import Settings, make
+from project.training.loop import fit
+
+class Squares(Dataset):
+    def __len__(self):
+        return 12
+    def __getitem__(self, i):
+        return torch.tensor([float(i)]), torch.tensor([float(i * i)])
+
+class Mine(torch.nn.Linear):
+    pass
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rate", type=float, default=0.5)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("out")
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    settings = Settings(rate=options.rate)
+    model = make(settings)
+    loader = DataLoader(Squares(), batch_size=4, shuffle=True, num_workers=options.workers)
+    print(settings, [round(loss, 3) for loss in fit(model, loader, settings)])
+    torch.save([Mine(1, 1), model, settings], options.out)
+    mine, again, found = torch.load(options.out, weights_only=False)
+    print(type(mine) is Mine, type(again).__module__, found == settings)
+    print(torch.equal(again.layer.weight, model.layer.weight))
+""",
+    "project/__init__.py": "",
+    "project/models.py": """\
+from dataclasses import dataclass, field
+from torch import nn
+
+@dataclass
+class Settings:
+    rate: float
+    sizes: list = field(default_factory=lambda: [1, 1])
+
+class Model(nn.Module):
+    def __init__(self, sizes):
+        super().__init__()
+        self.layer = nn.Linear(*sizes)
+    def forward(self, x):
+        return self.layer(x)
+
+def make(settings):
+    return Model(settings.sizes)
+""",
+    "project/training/__init__.py": "from .loop import fit\n",
+    "project/training/loop.py": """\
+import torch.nn.functional as F
+from torch.optim import SGD
+from ..models import Settings
+
+def fit(model, loader, settings: Settings):
+    optimizer = SGD(model.parameters(), lr=settings.rate)
+    for x, y in loader:
+        loss = F.mse_loss(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        yield loss.item()
+""",
+}
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=on_posix)])
+def test_a_program_of_many_files(tmp_path, workers):
+    for name, text in PROJECT.items():
+        write(tmp_path, text, name)
+    words = ("train.py", "--rate", "0.001", "--workers", workers, tmp_path / "out.pt")
+    done = execute(FLAMBEAU, *words, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *rest = done.stdout.splitlines()
+    assert first.startswith("Settings(rate=0.001, sizes=[1, 1]) [")
+    assert rest == ["True project.models True", "True"]
+    if importlib.util.find_spec("torch") is not None:
+        assert execute(PYTHON, *words, cwd=tmp_path).stdout == done.stdout
 
 
 def test_version_of_torch_as_a_package(tmp_path):
