@@ -177,6 +177,47 @@ def einsum(*given: Any) -> Array:
     return total(found, tuple(range(len(target), len(names))), found.dtype) if len(names) > len(target) else found
 
 
+def tensordot(x: Any, y: Any, axes: Any = 2) -> Array:
+    x, y = lift(x), lift(y)
+    if isinstance(axes, int):
+        axes = list(range(x.ndim - axes, x.ndim)), list(range(axes))
+    of_x, of_y = [[a % v.ndim for a in ([part] if isinstance(part, int) else part)]
+                  for part, v in zip(axes, (x, y), strict=True)]  # fmt: skip
+    rows, columns = [i for i in range(x.ndim) if i not in of_x], [i for i in range(y.ndim) if i not in of_y]
+    inner = math.prod([x.shape[i] for i in of_x])
+    left = reshape(transpose(x, [*rows, *of_x]), (-1, inner))
+    right = reshape(transpose(y, [*of_y, *columns]), (inner, -1))
+    return reshape(matmul(left, right), [*[x.shape[i] for i in rows], *[y.shape[i] for i in columns]])
+
+
+def windows(x: Any, size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Array:
+    """The windows (..., H', W', kH, kW) over the last dimensions of `x`."""
+    x, k = lift(x), len(size)
+    first = x.ndim - k
+    parts = list(zip(x.shape[first:], size, stride, dilation, strict=True))
+    counts = [(n - d * (w - 1) - 1) // s + 1 for n, w, s, d in parts]
+    entries = [(0, ((i, 1),)) for i in range(first)]
+    entries += [(0, ((first + i, s), (first + k + i, d))) for i, (_, _, s, d) in enumerate(parts)]
+    return view(x, (*x.shape[:first], *counts, *size), entries)
+
+
+STEPS = 32  # of a loop that is written out
+
+
+def scan(step: Callable, carry: Any, xs: Any, reverse: bool = False) -> tuple[Any, Any]:
+    """Runs `step(carry, x)` over the first dimension of `xs`, written out step by step."""
+    count = len(next(x for x in xs if x is not None))
+    if count > STEPS:
+        raise Unsupported("a long loop")
+    made: list[Any] = []
+    for t in reversed(range(count)) if reverse else range(count):
+        carry, found = step(carry, [None if x is None else x[t] for x in xs])
+        made.append(found)
+    if reverse:
+        made.reverse()
+    return carry, tuple([stack(parts) for parts in zip(*made, strict=True)])
+
+
 # ---- written in several steps
 
 
@@ -217,6 +258,29 @@ def stack(arrays: Any, axis: int = 0) -> Array:
     found = [lift(a) for a in arrays]
     axis %= found[0].ndim + 1
     return concatenate([expand_dims(a, axis) for a in found], axis)
+
+
+def roll(x: Any, shift: Any, axis: Any = None) -> Array:
+    x = lift(x)
+    if axis is None:
+        return reshape(roll(reshape(x, (-1,)), shift, 0), x.shape)
+    pairs = [(shift, axis)] if isinstance(axis, int) else zip(shift, axis, strict=True)
+    for by, dim in pairs:
+        dim %= x.ndim
+        by %= x.shape[dim]
+        if by:
+            whole = [slice(None)] * dim
+            x = concatenate([x[(*whole, slice(-by, None))], x[(*whole, slice(None, -by))]], dim)
+    return x
+
+
+def tile(x: Any, counts: Any) -> Array:
+    x, counts = lift(x), [counts] if isinstance(counts, int) else list(counts)
+    counts = [1] * (x.ndim - len(counts)) + counts
+    shape = [1] * (len(counts) - x.ndim) + list(x.shape)
+    wide = broadcast_to(reshape(x, [n for s in shape for n in (1, s)]), [n for c, s in zip(counts, shape, strict=True)
+                                                                       for n in (c, s)])  # fmt: skip
+    return reshape(wide, [c * s for c, s in zip(counts, shape, strict=True)])
 
 
 def pad(x: Any, widths: Any, mode: str = "constant", constant_values: Any = 0) -> Array:
@@ -364,7 +428,10 @@ NAMES.update(
     conj=lambda x: lift(x), conjugate=lambda x: lift(x), broadcast_shapes=np.broadcast_shapes,
     result_type=np.result_type, finfo=np.finfo, iinfo=np.iinfo, inf=np.inf, nan=np.nan, pi=np.pi, e=np.e,
     int64=np.int64, int32=np.int32, float32=np.float32, float64=np.float64, bool_=np.bool_, newaxis=None,
-    dtype=np.dtype, host=False,
+    dtype=np.dtype, host=False, cpu=True, tensordot=tensordot, windows=windows, scan=scan, roll=roll, tile=tile,
+    atleast_1d=lambda x: lift(x) if lift(x).ndim else reshape(x, (1,)),
+    atleast_2d=lambda x: lift(x) if lift(x).ndim > 1 else reshape(x, (1, -1)),
+    trace=lambda x, offset=0, axis1=0, axis2=1: total(pick_diagonal(x, offset, axis1, axis2), -1),
     special=types.SimpleNamespace(
         erf=unary("erf", True), erfc=unary("erfc", True), expit=lambda x: 1 / (1 + apply("exp", -lift(x), floats=True)),
         xlogy=_xlogy, gammaln=unary("lgamma", True),

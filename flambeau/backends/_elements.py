@@ -388,12 +388,9 @@ def _near_zero(body: Body, x: str, bound: float, near: str, far: str) -> str:
 
 
 def _second_order(body: Body, x: str, factor: float) -> str:
-    """x + factor * x * x."""
-    return body.put(f"fadd double {x}, {body.put(f'fmul double {_square(body, x)}, {_double(factor)}')}")
-
-
-def _square(body: Body, x: str) -> str:
-    return body.put(f"fmul double {x}, {x}")
+    """x + factor * x * x; of -0 it is -0."""
+    inner = body.put(f"fadd double {body.put(f'fmul double {x}, {_double(factor)}')}, {_double(1.0)}")
+    return body.put(f"fmul double {x}, {inner}")
 
 
 def _expm1(body: Body, x: str) -> str:

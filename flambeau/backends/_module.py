@@ -19,6 +19,9 @@ from ._product import product, turns
 from ._traced import Array
 
 
+LEVEL = 3  # of LLVM's optimizations
+
+
 @functools.cache
 def _started() -> Any:
     """The target; LLVM is made ready."""
@@ -36,14 +39,14 @@ def machine_code(text: str, called: Sequence[str], name: str) -> tuple[Any, int]
     """The module compiled: what keeps it alive, and the address of the function `name`."""
     target = _started()
     cpu, features = _features()
-    machine = target.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
+    machine = target.create_target_machine(cpu=cpu, features=features, opt=LEVEL, jit=True)
     for function in called:
         if function.startswith("flambeau."):
             where = address(function.removeprefix("flambeau."))
             assert where is not None
             llvm.add_symbol(function, where)
     module = llvm.parse_assembly(f'target triple = "{machine.triple}"\n' + text)
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options = llvm.create_pipeline_tuning_options(speed_level=LEVEL)
     options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = True, True, False
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)

@@ -172,6 +172,11 @@ class Array:
     def astype(self, dtype: Any, copy: bool = True) -> Array:
         return cast(self, np.dtype(dtype))
 
+    def conj(self) -> Array:
+        return self
+
+    conjugate = conj
+
     def copy(self, order: str = "C") -> Array:
         return self
 
@@ -521,7 +526,7 @@ def wrapped(index: Array, size: int) -> Array:
     return apply("max", apply("min", index, size - 1), 0)
 
 
-def take(x: Any, index: Any, axis: Any = None) -> Array:
+def take(x: Any, index: Any, axis: Any = None, mode: str = "raise") -> Array:
     x = lift(x)
     if axis is None:
         return reshape(x, (-1,))[index]

@@ -122,7 +122,7 @@ class Native:
         }  # fmt: skip
         count = len(self.forms)
         arrays = [(i, f) for i, f in enumerate(self.forms) if f[0] == "array"]
-        lines = ["def make():", *[f" l{i} = None" for i, _ in arrays], " def run(values):"]
+        lines = ["def make():", *[f" l{i} = 0" for i, _ in arrays], " def run(values):"]
         if arrays:
             lines.append("  nonlocal " + ", ".join(f"l{i}" for i, _ in arrays))
         if count:
@@ -130,8 +130,8 @@ class Native:
         letters, given = "", []
         for i, form in enumerate(self.forms):
             if form[0] == "array":
-                space[f"check{i}"] = self.check(i, form)
-                lines.append(f"  if v{i} is not l{i}: l{i} = check{i}(v{i})")
+                space[f"check{i}"], space[f"s{i}"] = self.check(i, form), form[4]
+                lines.append(f"  if id(v{i}) != l{i} or v{i}.strides != s{i}: l{i} = check{i}(v{i})")
             elif form[0] == "fixed":
                 space[f"f{i}"] = form[1]
                 lines.append(f"  if v{i} != f{i}: raise Other")
@@ -160,19 +160,22 @@ class Native:
         lines += [f"  return ({''.join(n + ', ' for n in names)})", " return run"]
         return "\n".join(lines), space
 
-    def check(self, place: int, form: tuple) -> Callable[[Any], Any]:
-        """Takes in an array object that was not there the last time; gives what to remember as the last one."""
+    def check(self, place: int, form: tuple) -> Callable[[Any], int]:
+        """Takes in an array object that was not there the last time; gives what to know it by.
+
+        Nothing holds on to it: an optimizer writes in place only what nobody else looks at.
+        """
         _, at, shape, dtype, strides = form
         words = self.module.table.words
         held: list[Any] = [None]
 
-        def check(value: Any) -> Any:
+        def check(value: Any) -> int:
             if type(value) is np.ndarray and value.strides == strides and value.shape == shape and value.dtype == dtype:
                 words[at] = id(value)
-                return value
+                return id(value)
             held[0] = laid_out(value, shape, dtype, strides)
             words[at] = id(held[0])
-            return None  # a copy is made every time: the original may change
+            return 0  # a copy is made every time: the original may change
 
         return check
 
