@@ -48,39 +48,45 @@ def make_grid(tensor: Tensor | list[Tensor], nrow: int = 8, padding: int = 2, no
     `normalize` scales to [0, 1] from `value_range`, or from the least and greatest of all, or with `scale_each` of each
     picture. One picture stays as it is; one channel becomes three.
     """
-    if not isinstance(tensor, Tensor):
-        if not isinstance(tensor, list):
-            raise TypeError(f"tensor or list of tensors expected, got {type(tensor)}")
-        for one in tensor:
-            if not isinstance(one, Tensor):
-                raise TypeError(f"tensor or list of tensors expected, got a list containing {type(one)}")
-        tensor = torch.stack(tensor, dim=0)
-    if tensor.dim() == 2:
-        tensor = tensor.unsqueeze(0)
-    if tensor.dim() == 3:
-        tensor = tensor.unsqueeze(0)
-    if tensor.dim() == 4 and tensor.size(1) == 1:
-        tensor = torch.cat((tensor, tensor, tensor), 1)
+    images: Any = _batch(tensor)
+    if images.dim() == 2:
+        images = images.unsqueeze(0)
+    if images.dim() == 3:
+        images = images.unsqueeze(0)
+    if images.dim() == 4 and images.size(1) == 1:
+        images = torch.cat((images, images, images), 1)
     if normalize is True:
         if value_range is not None and not isinstance(value_range, tuple):
             raise TypeError("value_range has to be a tuple (min, max) if specified. min and max are numbers")
         if scale_each is True:
-            tensor = torch.stack([_scaled(one, value_range) for one in tensor])
+            images = torch.stack([_scaled(one, value_range) for one in images])
         else:
-            tensor = _scaled(tensor, value_range)
-    count, channels, height, width = tensor.shape
+            images = _scaled(images, value_range)
+    count, channels, height, width = images.shape
     if count == 1:
-        return tensor.squeeze(0)
+        return images.squeeze(0)
     columns = min(nrow, count)
     rows = math.ceil(count / columns)
     # Each picture with what is left of it and above it; what is right and below comes last.
-    cells = F.pad(tensor, (padding, 0, padding, 0), value=pad_value)
+    cells = F.pad(images, (padding, 0, padding, 0), value=pad_value)
     height, width = height + padding, width + padding
     if rows * columns > count:
         lacking = (rows * columns - count, channels, height, width)
         cells = torch.cat([cells, cells.new_full(lacking, pad_value)])
     grid = cells.reshape(rows, columns, channels, height, width).permute(2, 0, 3, 1, 4)
     return F.pad(grid.reshape(channels, rows * height, columns * width), (0, padding, 0, padding), value=pad_value)
+
+
+def _batch(tensor: Any) -> Tensor:
+    """A tensor as it is, those of a list in one."""
+    if isinstance(tensor, Tensor):
+        return tensor
+    if not isinstance(tensor, list):
+        raise TypeError(f"tensor or list of tensors expected, got {type(tensor)}")
+    for one in tensor:
+        if not isinstance(one, Tensor):
+            raise TypeError(f"tensor or list of tensors expected, got a list containing {type(one)}")
+    return torch.stack(tensor, dim=0)
 
 
 def _scaled(t: Tensor, value_range: tuple[float, float] | None) -> Tensor:
@@ -209,7 +215,8 @@ def _font(font: str | None, size: int | None) -> Any:
 def _draw_corners(draw: Any, box: list[int], width: int, outline: Any, inside: Any) -> None:
     """A box of four corners: its first edge in dashes of five, the others whole, then the inside."""
     corners = list(zip(box[::2], box[1::2], strict=True))
-    (x, y), end = corners[0], corners[1]
+    x, y = map(float, corners[0])
+    end = corners[1]
     left = math.dist((x, y), end)
     dash = True
     while left > 0:

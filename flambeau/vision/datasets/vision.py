@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ...utils.data import Dataset
+
+T_co = TypeVar("T_co", covariant=True)
 
 
 def labelled(head: str, thing: Any) -> list[str]:
@@ -38,7 +40,7 @@ class StandardTransform:
         return "\n".join(lines)
 
 
-class VisionDataset(Dataset):
+class VisionDataset(Dataset[T_co]):
     """A dataset in a folder, with `transforms` of picture and target together, or one transform for each."""
 
     _repr_indent = 4
