@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,12 +13,16 @@ import jax.numpy as jnp
 import jax.scipy.linalg
 import jax.scipy.special
 import numpy as np
+from jax.sharding import SingleDeviceSharding
 
 from ..graph import Node
 from ..ops._op import argument
 from . import Program, Refused
 from . import numpy as host
+from .tiers import policy
 
+# Read when the first device is asked for: GPU memory is taken as it is needed.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 jax.config.update("jax_enable_x64", True)  # promotion is ours, visible in the program
 jax.config.update("jax_cpu_enable_async_dispatch", False)  # half the time of a call
 
@@ -44,7 +49,9 @@ def _at_add(x: Any, key: Any, value: Any) -> Any:
     """A copy of `x` with `value` added at `key`, as often as a position comes."""
     x = jnp.asarray(x)
     around = _around(x.shape, key)
-    return x.at[key].add(value) if around is None else x + _spread(x, around, value)
+    if around is not None:
+        return x + _spread(x, around, value)
+    return _at_reduce(x, key, value, "sum")
 
 
 def _around(shape: tuple, key: Any) -> list | None:
@@ -73,7 +80,12 @@ def _spread(x: Any, around: list, value: Any) -> Any:
 
 def _at_reduce(x: Any, key: Any, value: Any, how: str) -> Any:
     """A copy of `x` with `value` combined at `key`: "sum", "prod", "amax" or "amin"."""
-    at = jnp.asarray(x).at[key]
+    x = jnp.asarray(x)
+    if x.dtype == bool:
+        how = {"sum": "amax", "prod": "amin"}.get(how, how)
+    if how == "sum" and x.dtype.itemsize == 2 and jnp.issubdtype(x.dtype, jnp.floating):  # rounded once
+        return x.astype(jnp.float32).at[key].add(jnp.asarray(value, jnp.float32)).astype(x.dtype)
+    at = x.at[key]
     return {"sum": at.add, "prod": at.multiply, "amax": at.max, "amin": at.min}[how](value)
 
 
@@ -105,11 +117,9 @@ class _Checks:
         self.found.append(jnp.any(wrong))
 
 
-def namespace(checks: _Checks) -> types.SimpleNamespace:
-    """The array namespace `xp` of kernels, over JAX."""
-    return types.SimpleNamespace(
-        **_names(), refuse=checks.refuse
-    )
+def namespace(checks: _Checks, cpu: bool = True) -> types.SimpleNamespace:
+    """The array namespace `xp` of kernels, over JAX; `cpu` says what it is compiled for."""
+    return types.SimpleNamespace(**_names(), refuse=checks.refuse, cpu=cpu)
 
 
 @functools.cache
@@ -125,7 +135,6 @@ def _names() -> dict[str, Any]:
         scan=_scan,
         lax=jax.lax,
         host=False,
-        cpu=jax.default_backend() == "cpu",
     )
     return found
 
@@ -166,16 +175,16 @@ def fitted(value: Any, spec: Any, sized: bool = True) -> Any:
 
 
 def traced(
-    inputs: Sequence[Node], nodes: Sequence[Node], outputs: Sequence[Node], sized: bool = True
+    inputs: Sequence[Node], nodes: Sequence[Node], outputs: Sequence[Node], sized: bool = True, cpu: bool = True
 ) -> Callable[..., tuple]:
     """Instructions as a function that JAX can trace: from the inputs to the outputs, and whether a check failed.
 
-    Without `sized` the arrays may have another length than the program was made for.
+    Without `sized` the arrays may have another length than the program was made for. `cpu`: it runs on the processor.
     """
 
     def function(*values: Any) -> tuple:
         checks = _Checks()
-        xp = namespace(checks)
+        xp = namespace(checks, cpu)
         known: dict[Node, Any] = dict(zip(inputs, values, strict=True))
         for node in nodes:
             words = node.kind.op.keywords
@@ -195,20 +204,24 @@ def traced(
 
 
 class Part:
-    """Instructions between two that only NumPy can do, compiled as one function."""
+    """Instructions between two that only NumPy can do, compiled as one function for the processor, or for `where`."""
 
-    __slots__ = ("inputs", "outputs", "function", "fixed", "moving", "made")
+    __slots__ = ("inputs", "outputs", "function", "fixed", "moving", "made", "where")
 
-    def __init__(self, program: Program, number: int, nodes: Sequence[Node], read_later: set[Node]) -> None:
+    def __init__(
+        self, program: Program, number: int, nodes: Sequence[Node], read_later: set[Node], where: Any = None
+    ) -> None:
         own = set(nodes)
         read = {s for n in nodes for s in n.inputs if type(s) is Node and s not in own}
         self.inputs = sorted(read, key=program.place.__getitem__)
         self.outputs = [n for n in dict.fromkeys([*program.outputs, *nodes]) if n in own and n in read_later]
         self.fixed = exponents(self.inputs, nodes)
         self.moving = [i for i in range(len(self.inputs)) if i not in self.fixed]
-        function = traced(self.inputs, nodes, self.outputs)
+        function = traced(self.inputs, nodes, self.outputs, cpu=where is None or where.platform == "cpu")
         function.__name__ = f"program_{program.number}" + (f"_{number}" if number else "")
-        self.function = jax.jit(function, static_argnums=self.fixed)
+        self.where = where or host_device()
+        place = {} if where is None else dict.fromkeys(["in_shardings", "out_shardings"], SingleDeviceSharding(where))
+        self.function = jax.jit(function, static_argnums=self.fixed, **place)
         self.made: dict[tuple, Callable] = {}
 
     def compiled(self, values: Sequence[Any]) -> Callable:
@@ -218,7 +231,8 @@ class Part:
         if found is None:
             if len(self.made) >= VARIANTS:
                 self.made.clear()
-            found = self.made[key] = self.function.lower(*[sample(v) for v in values]).compile()
+            with jax.default_device(self.where), jax.default_matmul_precision(precision()):
+                found = self.made[key] = self.function.lower(*[sample(v) for v in values]).compile()
         return found
 
     def __call__(self, values: Sequence[Any]) -> tuple:
@@ -227,6 +241,17 @@ class Part:
         if wrong is not None and wrong:
             raise Refused
         return outs
+
+
+@functools.cache
+def host_device() -> Any:
+    """The processor, which JAX would pass over for a GPU."""
+    return jax.local_devices(backend="cpu")[0]
+
+
+def precision() -> str:
+    """How products of float32 are computed, in JAX's words: on a GPU they would be rounded to 10 bits or so."""
+    return {"highest": "highest", "high": "tensorfloat32", "medium": "bfloat16"}[policy.precision]
 
 
 VARIANTS = 8  # of one program, for different numbers that are compiled in
@@ -318,7 +343,7 @@ class Memory:
     __slots__ = ("array", "__array_interface__")
 
     def __init__(self, values: np.ndarray) -> None:
-        self.array = jnp.array(values, copy=True)
+        self.array = jnp.array(values, copy=True, device=host_device())
         shape, kind = self.array.shape, self.array.dtype.str
         where = (self.array.unsafe_buffer_pointer(), False)
         self.__array_interface__ = {"shape": shape, "typestr": kind, "data": where, "version": 3}
@@ -345,8 +370,9 @@ class Update:
 
         dtype = program.inputs[0].spec.dtype.numpy
         shapes = [jax.ShapeDtypeStruct((length,), dtype)] * arrays
-        made = jax.jit(update, donate_argnums=tuple(places)).lower(*shapes, *[0.0] * (len(program.inputs) - arrays))
-        self.function = made.compile()
+        with jax.default_device(host_device()):
+            made = jax.jit(update, donate_argnums=tuple(places)).lower(*shapes, *[0.0] * (len(program.inputs) - arrays))
+            self.function = made.compile()
         kinds = [Memory(np.zeros(length, dtype)) for _ in places]
         self(kinds, np.zeros(length, dtype), [0.0] * (len(program.inputs) - arrays))  # whether it stays in its place
 
@@ -355,3 +381,73 @@ class Update:
         new = self.function(p.array, gradient, *[m.array for m in state], *numbers)
         if any([m.moved(a) for m, a in zip(memories, new, strict=True)]):
             raise RuntimeError("flambeau: XLA did not put an update in place of the old values")
+
+
+# ---- devices other than the processor
+
+
+def gpus(stand_in: bool) -> list[Any]:
+    """JAX's GPUs; with `stand_in`, the processors that it was told to add to the first."""
+    if stand_in:
+        return list(jax.local_devices(backend="cpu")[1:])
+    try:
+        return list(jax.local_devices(backend="gpu"))
+    except RuntimeError:  # the plugin is there, the GPU is not
+        return []
+
+
+def put(value: Any, where: Any) -> Any:
+    """An array in the memory of a device."""
+    return jax.device_put(value, where, may_alias=False)
+
+
+def is_array(value: Any) -> bool:
+    """Whether a value is an array of JAX's."""
+    return isinstance(value, jax.Array)
+
+
+def arrays_on(where: Any) -> list[Any]:
+    """The arrays that live on a device."""
+    return [a for a in jax.live_arrays() if not a.is_deleted() and where in a.devices()]
+
+
+class Step:
+    """The update of an optimizer over lists of arrays on a device, as one function, compiled for their shapes.
+
+    The rule is a program over a parameter, its gradient, its state and the settings that are numbers. With `flat` it
+    was made for a vector, and each parameter is seen as one; complex numbers as pairs of real ones.
+    """
+
+    def __init__(self, program: Program, where: Any, flat: bool, negate: bool) -> None:
+        rule = traced(program.inputs, program.nodes, program.outputs, sized=not flat, cpu=where.platform == "cpu")
+
+        def moved(p: Any, g: Any, state: tuple, numbers: tuple) -> tuple:
+            given = [_vector(a) if flat else a for a in (p, -g if negate else g, *state)]
+            new, _ = rule(*given, *numbers)
+            return tuple([_shaped(n, p) if flat else n for n in new])
+
+        def step(params: list, state: list, gradients: list, numbers: tuple) -> tuple:
+            new = [moved(p, g, s, numbers) for p, g, s in zip(params, gradients, state, strict=True)]
+            return [n[0] for n in new], [n[1:] for n in new]
+
+        self.kept = jax.jit(step)  # for old values that somebody still looks at
+        self.given = jax.jit(step, donate_argnums=(0, 1))
+
+    def __call__(self, params: list, state: list, gradients: list, numbers: tuple, alone: bool) -> tuple[list, list]:
+        """New parameters and their new state; with `alone` in the memory of the old ones."""
+        with jax.default_matmul_precision(precision()):
+            return (self.given if alone else self.kept)(params, state, gradients, numbers)
+
+
+def _vector(x: Any) -> Any:
+    """The elements of `x` in a row, complex numbers as two."""
+    if jnp.iscomplexobj(x):
+        x = jnp.stack([x.real, x.imag], -1)
+    return x.reshape(-1)
+
+
+def _shaped(x: Any, like: Any) -> Any:
+    """A row of elements in the shape and dtype of `like`."""
+    if jnp.iscomplexobj(like):
+        x = jax.lax.complex(x[0::2], x[1::2])
+    return x.reshape(like.shape)
