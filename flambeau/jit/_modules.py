@@ -130,7 +130,7 @@ class RecursiveScriptModule(ScriptModule):
         return self._original[index]  # type: ignore[index]
 
     def __contains__(self, key: Any) -> bool:
-        return key in self._original  # type: ignore[operator]
+        return key in self._original  # type: ignore[operator, attr-defined]
 
     def __bool__(self) -> bool:
         return True

@@ -120,7 +120,8 @@ class Shared:
         return node
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
-        made, args = super().__reduce_ex__(protocol)  # type: ignore[misc]
+        how: Any = super().__reduce_ex__(protocol)  # what the tensor's own class says
+        made, args = how
         return made, (self._plain, *args[1:])
 
     def __deepcopy__(self, memo: dict) -> Any:
@@ -161,7 +162,7 @@ def into(t: Any, memory: Memory, value: Any = None) -> Any:
     """Makes `t` the handle on shared memory; with `value`, stores that first."""
     node = t.__dict__.pop("_node", None)
     if not isinstance(t, Shared):
-        t.__class__ = shared_class(type(t))
+        t.__class__ = shared_class(type(t))  # type: ignore[arg-type]
     own = t.__dict__
     if value is not None:
         memory.write(value)
@@ -172,7 +173,7 @@ def into(t: Any, memory: Memory, value: Any = None) -> Any:
 
 def attached(plain: type, memory: Memory, requires_grad: bool) -> Any:
     """A tensor on memory that another process has made."""
-    t = object.__new__(plain)
+    t: Any = object.__new__(plain)
     s = spec(memory.shape, memory.kind, requires_grad=requires_grad)
     node = leaf(np.array(memory.elements), s)
     if requires_grad:

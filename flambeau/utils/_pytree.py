@@ -151,11 +151,23 @@ def _defaultdict_of(values: Iterable, context: Any) -> defaultdict:
     return defaultdict(factory, zip(keys, values, strict=True))
 
 
+def _dict_flatten(d: dict) -> tuple[list, list]:
+    return list(d.values()), list(d)
+
+
+def _dict_flatten_with_keys(d: dict) -> tuple[list, list]:
+    return [(MappingKey(key), value) for key, value in d.items()], list(d)
+
+
+def _dict_unflatten(values: Iterable, context: Any) -> dict:
+    return dict(zip(context, values, strict=True))
+
+
 _kinds: dict[type, _Kind] = {
     tuple: _Kind(lambda t: (list(t), None), lambda v, c: tuple(v), None),
     list: _Kind(lambda t: (t, None), lambda v, c: list(v), None),
-    dict: _Kind(lambda t: (list(t.values()), list(t)), lambda v, c: dict(zip(c, v, strict=True)), None),
-    OrderedDict: _Kind(lambda t: (list(t.values()), list(t)), lambda v, c: OrderedDict(zip(c, v, strict=True)), None),
+    dict: _Kind(_dict_flatten, _dict_unflatten, None),
+    OrderedDict: _Kind(_dict_flatten, lambda v, c: OrderedDict(zip(c, v, strict=True)), None),
     defaultdict: _Kind(lambda t: (list(t.values()), [t.default_factory, list(t)]), _defaultdict_of, None),
     deque: _Kind(lambda t: (list(t), t.maxlen), lambda v, c: deque(v, maxlen=c), None),
 }
@@ -227,8 +239,8 @@ class TreeSpec:
     def __init__(self, type: Any, context: Any, children_specs: list[TreeSpec]) -> None:
         self.type, self.context, self.children_specs = type, context, children_specs
         self.num_children = len(children_specs)
-        self.num_nodes = 1 + sum(child.num_nodes for child in children_specs)
-        self.num_leaves = 1 if type is None else sum(child.num_leaves for child in children_specs)
+        self.num_nodes: int = 1 + sum(child.num_nodes for child in children_specs)
+        self.num_leaves: int = 1 if type is None else sum(child.num_leaves for child in children_specs)
 
     def is_leaf(self) -> bool:
         """Whether it is that of a leaf."""

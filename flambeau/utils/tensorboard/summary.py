@@ -161,13 +161,13 @@ def figure_pixels(figure: Any, close: bool = True) -> np.ndarray:
     """A figure of matplotlib's as a picture CHW; several as NCHW."""
     if isinstance(figure, (list, tuple)):
         return np.stack([figure_pixels(one, close) for one in figure])
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # type: ignore[import-not-found]
 
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[:, :, :3].transpose(2, 0, 1)
     if close:
-        import matplotlib.pyplot as plt
+        import matplotlib.pyplot as plt  # type: ignore[import-not-found]
 
         plt.close(figure)
     return pixels
