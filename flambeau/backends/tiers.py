@@ -1,14 +1,16 @@
-"""Which backend runs a program: NumPy at once, and XLA once the time spent shows that compiling will pay.
+"""Which backend runs a program: NumPy at once, and a compiled one once the time spent shows that compiling will pay.
 
 A program that comes back is timed. When it has cost as much as compiling it is expected to cost, it is compiled in a
 background thread while NumPy goes on; then the two run in turns, a few times each, and the quicker one stays. So at
 most about twice the best possible time is ever spent, whatever the program turns out to be, and shapes that do not
-come back are never compiled.
+come back are never compiled. Small programs are offered to the native backend, which compiles in milliseconds; what it
+does not take, or is too large to spend its time in calls, to XLA.
 """
 
 from __future__ import annotations
 
 import atexit
+import functools
 import importlib.util
 import math
 import os
@@ -22,14 +24,17 @@ from typing import Any
 
 import numpy as np
 
+from ..device import CPU
 from ..graph import Node
-from . import Program
+from . import Program, Refused
 from . import numpy as host
 
-CHOICES = ("auto", "numpy", "xla")
+CHOICES = ("auto", "numpy", "xla", "native")
 # Seconds, measured on two cores of 2.6 GHz: what a compiled call costs before it computes anything, and a compilation.
 CALL, VALUE, INSTRUCTION = 6e-6, 1.5e-6, 0.3e-6
 COMPILE, COMPILE_INSTRUCTION, LOAD = 0.1, 0.006, 0.8
+NATIVE_COMPILE, NATIVE_INSTRUCTION, NATIVE_LOAD = 0.02, 0.002, 0.06
+NATIVE_LONGEST = 2e-3  # seconds of a run on NumPy from which native code, without a good matrix product, is no match
 TRIALS = 5  # runs on either side before the quicker one is chosen
 NEVER = float("inf")
 
@@ -41,6 +46,7 @@ class Policy:
         self.choice = os.environ.get("FLAMBEAU_BACKEND", "auto").strip().lower() or "auto"
         if self.choice not in CHOICES:
             raise ValueError(f"FLAMBEAU_BACKEND must be one of {', '.join(CHOICES)}, not {self.choice!r}")
+        self.precision = "highest"  # of float32 products on a GPU: "highest", "high" or "medium"
         self.pinned = False  # use_deterministic_algorithms(True): the backend never changes under a running program
         self.compiles = 0
         self.compile_seconds = 0.0
@@ -67,9 +73,11 @@ class Policy:
 policy = Policy()
 
 
-def installed() -> bool:
-    """Whether the XLA backend can be had: jax is installed."""
-    return "jax" in sys.modules or importlib.util.find_spec("jax") is not None
+@functools.cache
+def installed(backend: str = "xla") -> bool:
+    """Whether a backend can be had: "xla" needs jax, "native" llvmlite."""
+    name = {"xla": "jax", "native": "llvmlite"}.get(backend)
+    return name is None or name in sys.modules or importlib.util.find_spec(name) is not None
 
 
 def available() -> list[str]:
@@ -79,20 +87,20 @@ def available() -> list[str]:
     >>> "numpy" in flambeau.backends.available()
     True
     """
-    return ["numpy", "xla"] if installed() else ["numpy"]
+    return [name for name in ("numpy", "native", "xla") if installed(name)]
 
 
 def current() -> str:
-    """The choice in force: "auto", "numpy" or "xla"."""
+    """The choice in force: "auto", "numpy", "native" or "xla"."""
     return policy.choice
 
 
 @contextmanager
 def use(backend: str) -> Iterator[None]:
-    """Within, programs run on `backend`: "numpy", "xla", or "auto" for the quicker one. FLAMBEAU_BACKEND does so for a
-    whole program.
+    """Within, programs run on `backend`: "numpy", "xla", "native" (what it does not do: NumPy), or "auto" for the
+    quickest. FLAMBEAU_BACKEND does so for a whole program.
 
-    ImportError if XLA is asked for and jax is not installed.
+    ImportError if a backend is asked for whose library is not installed.
 
     >>> import flambeau as torch
     >>> with torch.backends.use("numpy"):
@@ -101,8 +109,7 @@ def use(backend: str) -> Iterator[None]:
     """
     if backend not in CHOICES:
         raise ValueError(f"backend must be one of {', '.join(CHOICES)}, not {backend!r}")
-    if backend == "xla":
-        require()
+    require(backend)
     before = policy.choice
     policy.choose(backend, policy.pinned)
     try:
@@ -119,77 +126,126 @@ def cache(folder: str | os.PathLike[str] | None) -> None:
     policy.cache = "" if folder is None else os.fspath(folder)
 
 
-def require() -> None:
-    """ImportError, with the remedy, if there is no XLA."""
-    if not installed():
-        raise ImportError("the XLA backend needs jax; install it with: pip install 'flambeau[xla]'")
+def require(backend: str) -> None:
+    """ImportError, with the remedy, if a backend is not there."""
+    if not installed(backend):
+        raise ImportError(f"the backend {backend!r} is not installed; get it with: pip install 'flambeau[{backend}]'")
 
 
 class Tier:
-    """A program's way from NumPy to XLA."""
+    """A program's way from NumPy to a compiled backend."""
 
-    __slots__ = ("host", "fast", "future", "best", "trials", "settled", "compile_seconds")
+    __slots__ = ("host", "fast", "name", "next", "future", "best", "trials", "settled", "compile_seconds")
 
     def __init__(self, run: Callable) -> None:
         self.host = run
         self.fast: Callable | None = None
+        self.name = ""  # the backend being tried
+        self.next: list[str] = []  # those to try after it
         self.future: Any = None
-        self.best = [NEVER, NEVER]  # seconds of a run on NumPy, on XLA
+        self.best = [NEVER, NEVER]  # seconds of a run on NumPy, and compiled
         self.trials = 0
         self.settled = "numpy"
         self.compile_seconds = 0.0
 
 
+def elsewhere(program: Program) -> bool:
+    """Whether values of `program` live on a GPU."""
+    for node in (*program.inputs, *program.nodes):
+        s = node.spec
+        if (s[0] if type(s) is tuple else s).device is not CPU:
+            return True
+    return False
+
+
+def prepare_host(program: Program) -> Callable[[list], Any]:
+    """`program` on NumPy, wherever its values live."""
+    if elsewhere(program):
+        from . import devices
+
+        return devices.on_host_instead(program)
+    return host.prepare(program)
+
+
 def prepare(program: Program) -> Callable[[list], Any]:
     """How `program` starts out."""
+    if elsewhere(program):
+        from . import devices
+
+        return devices.prepare(program)
     run = host.prepare(program)
     program.tier = tier = Tier(run)
-    if policy.choice == "xla":
-        require()
-        return forced(program, tier)
+    if policy.choice in ("xla", "native"):
+        require(policy.choice)
+        return forced(program, tier, policy.choice)
     if policy.choice == "auto" and not policy.pinned:
-        program.due = expected_compile(program)
+        tier.next = ["native", "xla"] if installed("native") else ["xla"]
+        go_on(program, tier)
     return run
 
 
-def expected_compile(program: Program) -> float:
+def go_on(program: Program, tier: Tier) -> None:
+    """Sets when the next backend is worth a try."""
+    tier.future = tier.fast = None
+    tier.name = tier.next.pop(0) if tier.next else ""
+    program.due = expected_compile(program, tier.name) if tier.name else NEVER
+
+
+def expected_compile(program: Program, backend: str = "xla") -> float:
     """Seconds that compiling will take."""
+    if backend == "native":
+        load = 0.0 if "llvmlite" in sys.modules else NATIVE_LOAD
+        return load + NATIVE_COMPILE + NATIVE_INSTRUCTION * len(program.nodes)
     load = 0.0 if "jax" in sys.modules else LOAD
     return load + COMPILE + COMPILE_INSTRUCTION * len(program.nodes)
 
 
 def floor(program: Program) -> float:
-    """Seconds that a compiled run takes at least."""
+    """Seconds that a run compiled by XLA takes at least."""
     return CALL + VALUE * (len(program.inputs) + len(program.outputs)) + INSTRUCTION * len(program.nodes)
 
 
-def forced(program: Program, tier: Tier) -> Callable[[list], Any]:
-    """The program on XLA from its first run on."""
+def forced(program: Program, tier: Tier, backend: str) -> Callable[[list], Any]:
+    """The program on one backend from its first run on."""
 
     def run(values: list) -> Any:
-        program.run, program.fetch = build(program, tier, values), aligned
-        tier.settled = "xla"
+        made = build(program, tier, values, backend)
+        if made is None:
+            program.run = tier.host  # type: ignore[assignment]
+        else:
+            program.run, program.fetch = made, aligned if backend == "xla" else None  # type: ignore[assignment]
+            tier.settled = backend
         return program.run(values)
 
     return run
 
 
-def build(program: Program, tier: Tier, values: Sequence[Any]) -> Callable[[list], Any]:
-    """Compiles `program`; where a check on values fails, NumPy runs it again and says what is wrong."""
+def build(program: Program, tier: Tier, values: Sequence[Any], backend: str) -> Callable[[list], Any] | None:
+    """Compiles `program`; where a check on values fails, NumPy runs it again and says what is wrong.
+
+    None if it is nothing for this backend.
+    """
     start = perf_counter()
     if not policy.compiles:
         atexit.register(tell_cost)
+    function: Callable | None
     try:
-        from . import xla
+        if backend == "native":
+            from . import native
 
-        xla.keep_compiled(policy.cache)
-        function = xla.compiled(program, values)
+            function = native.compiled(program, values)
+        else:
+            from . import xla
+
+            xla.keep_compiled(policy.cache)
+            function = xla.compiled(program, values)
     finally:
         tier.compile_seconds += perf_counter() - start
         policy.compile_seconds += perf_counter() - start
         policy.compiles += 1
-    Refused = xla.Refused
-    policy.say(f"program {program.number}: compiled in {tier.compile_seconds:.2f} s")
+    if function is None:
+        return None
+    policy.say(f"program {program.number}: compiled for {backend} in {tier.compile_seconds:.2f} s")
 
     def run(values: list) -> Any:
         try:
@@ -206,10 +262,12 @@ def consider(program: Program, values: Sequence[Any], seconds: float) -> None:
     if tier.fast is not None:
         compare(program, tier, seconds)
     elif tier.future is None:
-        mean = program.seconds / program.runs
-        if policy.choice != "auto" or policy.pinned or min(mean, seconds) < 2 * floor(program):
+        usual = min(program.seconds / program.runs, seconds)
+        if policy.choice != "auto" or policy.pinned:
             program.due = NEVER
-        elif not installed():
+        elif usual > NATIVE_LONGEST if tier.name == "native" else usual < 2 * floor(program):
+            go_on(program, tier)
+        elif not installed(tier.name):
             program.due = NEVER
             tell(program)
         else:
@@ -221,17 +279,21 @@ def consider(program: Program, values: Sequence[Any], seconds: float) -> None:
             program.due = NEVER
             tier.settled = "numpy (not compiled)"
             warn_of(described(program), error)
-        elif not tier.future.cancelled():
+        elif tier.future.result() is None:
+            go_on(program, tier)
+        else:
             tier.fast, tier.best, tier.trials = tier.future.result(), [NEVER, NEVER], 0
-            program.run, program.fetch = tier.fast, aligned  # type: ignore[assignment]
+            program.run = tier.fast  # type: ignore[assignment]
+            program.fetch = aligned if tier.name == "xla" else None
             tier.settled = "trial"
 
 
 def order(program: Program, tier: Tier, values: Sequence[Any]) -> None:
     """Has `program` compiled in the background."""
     shapes = [Shape(v) if hasattr(v, "shape") else v for v in values]  # holds on to no memory
-    policy.say(f"program {program.number}: {program.runs} runs took {program.seconds:.2f} s, compiling")
-    tier.future = in_background(lambda: build(program, tier, shapes))
+    policy.say(f"program {program.number}: {program.runs} runs took {program.seconds:.2f} s, compiling for {tier.name}")
+    name = tier.name
+    tier.future = in_background(lambda: build(program, tier, shapes, name))
 
 
 def in_background(work: Callable[[], Any]) -> Any:
@@ -252,10 +314,10 @@ def in_background(work: Callable[[], Any]) -> Any:
 class Shape:
     """What a compiler wants to know of an array."""
 
-    __slots__ = ("shape", "dtype")
+    __slots__ = ("shape", "dtype", "strides")
 
     def __init__(self, value: Any) -> None:
-        self.shape, self.dtype = value.shape, value.dtype
+        self.shape, self.dtype, self.strides = value.shape, value.dtype, value.strides
 
 
 def warn_of(what: str, error: BaseException) -> None:
@@ -266,20 +328,22 @@ def warn_of(what: str, error: BaseException) -> None:
 
 def compare(program: Program, tier: Tier, seconds: float) -> None:
     """Times a run of either backend in turn; after a few the quicker one stays."""
-    on_xla = program.run is tier.fast
+    compiled = program.run is tier.fast
     if tier.trials > 1:  # the first runs touch new memory
-        tier.best[on_xla] = min(tier.best[on_xla], seconds)
+        tier.best[compiled] = min(tier.best[compiled], seconds)
     tier.trials += 1
-    program.run = tier.host if on_xla else tier.fast  # type: ignore[assignment]
+    program.run = tier.host if compiled else tier.fast  # type: ignore[assignment]
     if tier.trials >= 2 * TRIALS:
         quicker = tier.best[1] < tier.best[0]
-        program.run, program.fetch = (tier.fast, aligned) if quicker else (tier.host, None)  # type: ignore[assignment]
-        tier.settled = "xla" if quicker else "numpy"
-        program.due = NEVER
         policy.say(
-            f"program {program.number}: NumPy {tier.best[0] * 1e6:.0f} us, XLA {tier.best[1] * 1e6:.0f} us a run; "
-            f"{tier.settled} stays"
+            f"program {program.number}: NumPy {tier.best[0] * 1e6:.0f} us, {tier.name} {tier.best[1] * 1e6:.0f} us a "
+            f"run; {tier.name if quicker else 'NumPy'} stays"
         )
+        if quicker:
+            program.run, tier.settled, program.due = tier.fast, tier.name, NEVER  # type: ignore[assignment]
+        else:
+            program.run, program.fetch, tier.settled = tier.host, None, "numpy"  # type: ignore[assignment]
+            go_on(program, tier)
 
 
 LARGE = 1 << 16  # bytes from which an array is worth laying out so that XLA reads it where it is
