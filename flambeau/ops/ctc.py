@@ -6,6 +6,8 @@ from typing import Any
 
 from .. import dtypes
 from ..graph import Spec
+from ._checks import first_outside, outside
+from ._loops import stepped
 from ._losses import check_reduction
 from ._op import S, T, composite, op
 from ._rules import title
@@ -52,8 +54,7 @@ class Alignment:
         if lengths is not None:
             input_lengths, target_lengths = (xp.asarray(g, "int64") for g in lengths)
         self.input_lengths, self.target_lengths = input_lengths.reshape(-1), target_lengths.reshape(-1)
-        if xp.host:
-            check_lengths(targets, self.input_lengths, self.target_lengths, frames)
+        check_lengths(xp, targets, self.input_lengths, self.target_lengths, frames)
         targets = targets.astype("int64")
         if targets.ndim == 1:  # all sequences one after the other
             longest = int(self.target_lengths.max()) if xp.host and batch else targets.shape[0]
@@ -62,8 +63,10 @@ class Alignment:
             targets = targets[place] if targets.shape[0] else xp.zeros((batch, 0), "int64")
         counts = xp.arange(targets.shape[1]) < self.target_lengths[:, None]
         targets = xp.where(counts, targets, blank)
-        if xp.host and targets.size and not ((targets >= 0) & (targets < classes)).all():
-            raise IndexError(f"Target {targets[(targets < 0) | (targets >= classes)][0]} is out of bounds.")
+        xp.refuse(
+            outside(xp, targets, 0, classes),
+            lambda: IndexError(f"Target {first_outside(xp, targets, 0, classes)} is out of bounds."),
+        )
         width = 2 * targets.shape[1] + 1
         between = xp.full(targets.shape, blank, "int64")
         self.labels = xp.concatenate(
@@ -98,45 +101,54 @@ class Alignment:
         safe = xp.where(peak == self.nothing, 0, peak)
         return safe + xp.log(xp.exp(stay - safe) + xp.exp(step - safe) + xp.exp(skip - safe))
 
-    def forward(self, xp: Any) -> tuple[list, Any]:
-        """log-likelihood of the states after each frame, and minus that of the whole, per sequence."""
+    def forward(self, xp: Any) -> tuple[tuple, Any]:
+        """log-likelihood of the states after each frame (if there are frames), and minus that of each sequence."""
         frames, _, width = self.emitted.shape
         alpha = xp.where(xp.arange(width) == 0, 0, xp.full(self.labels.shape, self.nothing))  # before the first frame
         alpha = alpha.astype(self.emitted.dtype)
-        passed = []
-        for t in range(frames):
-            if t == 0:
-                fresh = xp.where(xp.arange(width) < 2, self.emitted[0], self.nothing)
-            else:
-                skip = xp.where(self.skips, self.shifted(xp, alpha, 2), self.nothing)
-                fresh = self.joined(xp, alpha, self.shifted(xp, alpha, 1), skip) + self.emitted[t]
+
+        def step(carry: tuple, x: Any) -> tuple:
+            (alpha,), (emitted, t) = carry, x
+            skip = xp.where(self.skips, self.shifted(xp, alpha, 2), self.nothing)
+            fresh = self.joined(xp, alpha, self.shifted(xp, alpha, 1), skip) + emitted
             alpha = xp.where((t < self.input_lengths)[:, None], fresh, alpha)
-            passed.append(alpha)
+            return (alpha,), (alpha,)
+
+        (alpha,), passed = stepped(xp, step, (alpha,), (self.emitted, xp.arange(frames)), False)
         last = xp.where(self.ends, alpha, self.nothing)
         peak = xp.max(last, axis=1)
         safe = xp.where(peak == self.nothing, 0, peak)
         return passed, -(safe + xp.log(xp.sum(xp.exp(last - safe[:, None]), axis=1)))
 
-    def backward(self, xp: Any) -> list:
+    def backward(self, xp: Any) -> Any:
         """log-likelihood of what follows from each state and frame, that frame included."""
         frames = self.emitted.shape[0]
-        beta = xp.full(self.labels.shape, self.nothing)
-        following = []
-        for t in reversed(range(frames)):
+
+        def step(carry: tuple, x: Any) -> tuple:
+            (beta,), (emitted, t) = carry, x
             skip = self.shifted(xp, xp.where(self.skips, beta, self.nothing), -2)
-            onward = self.joined(xp, beta, self.shifted(xp, beta, -1), skip) + self.emitted[t]
-            last = xp.where(self.ends, self.emitted[t], self.nothing)
+            onward = self.joined(xp, beta, self.shifted(xp, beta, -1), skip) + emitted
+            last = xp.where(self.ends, emitted, self.nothing)
             beta = xp.where(
                 (t == self.input_lengths - 1)[:, None],
                 last,
                 xp.where((t < self.input_lengths)[:, None], onward, self.nothing),
             )
-            following.append(beta)
-        return following[::-1]
+            return (beta,), (beta,)
+
+        start = xp.full(self.labels.shape, self.nothing)
+        return stepped(xp, step, (start,), (self.emitted, xp.arange(frames)), True)[1][0]
 
 
-def check_lengths(targets: Any, input_lengths: Any, target_lengths: Any, frames: int) -> None:
-    """Raises PyTorch's errors for lengths that do not fit the frames or the targets."""
+def check_lengths(xp: Any, targets: Any, input_lengths: Any, target_lengths: Any, frames: int) -> None:
+    """Refuses lengths that do not fit the frames or the targets with PyTorch's errors."""
+    if not xp.host:
+        flat = targets.ndim == 1
+        longest = targets.shape[0 if flat else 1]
+        wrong = target_lengths.sum() != longest if flat else target_lengths > longest
+        for bad in (input_lengths < 0, target_lengths < 0, input_lengths > frames, wrong):
+            xp.refuse(bad, lambda: RuntimeError("NumPy says which"))
+        return
     where = "(while checking arguments for ctc_loss_allocate_outputs)"
     for name, lengths in (("input_lengths", input_lengths), ("target_lengths", target_lengths)):
         if lengths.size and lengths.min() < 0:
@@ -209,9 +221,9 @@ def _ctc_backward(
     """
     lattice = Alignment(xp, log_probs, targets, input_lengths, target_lengths, blank, lengths)
     passed, loss = lattice.forward(xp)
-    if not passed:
+    if not log_probs.shape[0]:
         return xp.zeros_like(log_probs)
-    occupied = xp.exp(xp.stack(passed) + xp.stack(lattice.backward(xp)) - lattice.emitted + loss[:, None])
+    occupied = xp.exp(passed[0] + lattice.backward(xp) - lattice.emitted + loss[:, None])
     occupied = xp.where(lattice.emitted == lattice.nothing, 0, occupied) if zero_infinity else occupied
     hot = (lattice.labels[:, :, None] == xp.arange(log_probs.shape[2])).astype(log_probs.dtype)
     by_class = xp.swapaxes(xp.matmul(xp.swapaxes(occupied, 0, 1), hot), 0, 1)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..graph import Spec, mode, order
+from ._loops import stepped, times
 from ._op import S, T, Ts, composite, op
 from ._rules import need_floating, title
 from .activation import sigmoid
@@ -59,29 +60,9 @@ def _joined(xp: Any, x: Any, weight: Any, bias: Any) -> Any:
     return y.reshape(x.shape[0], x.shape[1], weight.shape[0])
 
 
-def _times(steps: int, reverse: bool) -> range:
-    return range(steps - 1, -1, -1) if reverse else range(steps)
-
-
 def _running(xp: Any, lengths: Any, steps: int) -> Any:
     """Whether a row still runs: (T, N, 1)."""
     return None if lengths is None else xp.arange(steps)[:, None, None] < lengths[None, :, None]
-
-
-def _gathered(xp: Any, parts: list, reverse: bool) -> Any:
-    """The arrays (N, ...) of all steps, in the order in which they were made, as one (T, N, ...)."""
-    return xp.concatenate(parts[::-1] if reverse else parts).reshape(len(parts), *parts[0].shape)
-
-
-def _stepped(xp: Any, step: Callable, carry: tuple, xs: tuple, reverse: bool) -> tuple[tuple, tuple]:
-    """Runs `step(carry, x) -> carry, results` over the first dimension of the arrays `xs`; the results as arrays."""
-    if not xp.host and len(xs[0]) > 1:
-        return xp.scan(step, carry, xs, reverse)
-    made = []
-    for t in _times(len(xs[0]), reverse):
-        carry, found = step(carry, [None if x is None else x[t] for x in xs])
-        made.append(found)
-    return carry, tuple([_gathered(xp, list(parts), reverse) for parts in zip(*made, strict=True)])
 
 
 def _before(xp: Any, values: Any, first: Any, running: Any, reverse: bool) -> Any:
@@ -158,7 +139,7 @@ def _unrolled(step: Callable, states: list, tensors: tuple, reverse: bool, lengt
     joint = linear(input, w_ih, b_ih)
     states = [filled(input, (rows, n), 0) if s is None else s for s, n in states]
     outputs: list[Any] = []
-    for t in _times(steps, reverse):
+    for t in times(steps, reverse):
         new = step(joint.select(0, t), *states)
         if lengths is None:
             outputs.append(new[0])
@@ -231,7 +212,7 @@ def _rnn(xp, tensors: Ts, reverse=False, lengths: T = None, rectified=False):
             return (new,), (new,)
         return (xp.where(runs, new, h),), (xp.where(runs, new, 0),)
 
-    h, outputs = _stepped(xp, step, (_start(xp, h0, input, w_hh.shape[0]),), (joint, running), reverse)
+    h, outputs = stepped(xp, step, (_start(xp, h0, input, w_hh.shape[0]),), (joint, running), reverse)
     return outputs[0], +h[0]
 
 
@@ -251,7 +232,7 @@ def _rnn_backward(xp, tensors: Ts, reverse=False, lengths: T = None, wanted=(), 
         d = xp.where(runs, d, 0)
         return (xp.where(runs, xp.dot(d, w_hh), dh),), (d,)
 
-    (dh,), (d,) = _stepped(xp, step, (dh,), (g, slopes, running), not reverse)
+    (dh,), (d,) = stepped(xp, step, (dh,), (g, slopes, running), not reverse)
     before = _before(xp, output, h0, running, reverse)
     x, *weights = _weight_gradients(xp, given, wanted, d, d, before, lambda w, _: w)
     return _selected((x, dh, None, *weights, None), wanted)
@@ -335,7 +316,7 @@ def _lstm(xp, tensors: Ts, reverse=False, lengths: T = None):
         return (xp.where(runs, new_h, h), xp.where(runs, new_c, c)), shown
 
     start = _start(xp, h0, input, w_hh.shape[1]), _start(xp, c0, input, units)
-    (h, c), (outputs, gates, cells) = _stepped(xp, step, start, (joint, running), reverse)
+    (h, c), (outputs, gates, cells) = stepped(xp, step, start, (joint, running), reverse)
     return outputs, +h, +c, gates, cells
 
 
@@ -370,7 +351,7 @@ def _lstm_backward(xp, tensors: Ts, reverse=False, lengths: T = None, wanted=())
             to_h, to_c = xp.where(runs, to_h, dh), xp.where(runs, to_c, dc)
         return (to_h, to_c), ((d,) if w_hr is None else (d, head))
 
-    (dh, dc), (d, *heads) = _stepped(xp, step, (dh, dc), (g, by_o, by_cell, by_gates, f, running), not reverse)
+    (dh, dc), (d, *heads) = stepped(xp, step, (dh, dc), (g, by_o, by_cell, by_gates, f, running), not reverse)
     x, w_ih, into_hh, b_ih, b_hh = _weight_gradients(
         xp, given, wanted, d, d, _before(xp, output, h0, running, reverse),
         lambda w, forth: (_turned if forth else _returned)(xp, w, units),
@@ -443,7 +424,7 @@ def _gru(xp, tensors: Ts, reverse=False, lengths: T = None):
             return (new,), (new, a, n, m)
         return (xp.where(runs, new, h),), (xp.where(runs, new, 0), a, n, m)
 
-    (h,), (output, *kept) = _stepped(xp, step, (_start(xp, h0, input, units),), (joint, running), reverse)
+    (h,), (output, *kept) = stepped(xp, step, (_start(xp, h0, input, units),), (joint, running), reverse)
     return output, +h, *kept
 
 
@@ -470,7 +451,7 @@ def _gru_backward(xp, tensors: Ts, reverse=False, lengths: T = None, wanted=()):
         into += dy * z
         return (into if runs is None else xp.where(runs, into, dh),), (d,)
 
-    (dh,), (d,) = _stepped(xp, step, (dh,), (g, slopes, z, running), not reverse)
+    (dh,), (d,) = stepped(xp, step, (dh,), (g, slopes, z, running), not reverse)
     x, *weights = _weight_gradients(
         xp, given, wanted, d[:, :, : 3 * units], d[:, :, units:], before,
         lambda w, forth: xp.concatenate([w[2 * units :], w[: 2 * units]] if forth else [w[units:], w[:units]]),

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ._loops import times
 from .recurrent import (
     _before,
     _gru,
@@ -21,7 +22,6 @@ from .recurrent import (
     _selected,
     _start,
     _sum,
-    _times,
     _turned,
     _weight_gradients,
 )
@@ -48,7 +48,7 @@ def _lstm_numpy(xp: Any, tensors: tuple, reverse: bool = False, lengths: Any = N
     cells, outputs = np.empty((steps, rows, units), input.dtype), np.empty((steps, rows, w_hh.shape[1]), input.dtype)
     h, c = _start(xp, h0, input, w_hh.shape[1]), _start(xp, c0, input, units)
     half, total = np.empty((rows, units), input.dtype), np.empty((rows, 4 * units), input.dtype)
-    for t in _times(steps, reverse):
+    for t in times(steps, reverse):
         a, cell = gates[t], cells[t]
         a += np.dot(h, inner, out=total)
         np.tanh(a, out=a)
@@ -97,7 +97,7 @@ def _lstm_backward_numpy(
     dc = dc.copy()
     to_cell, column = np.empty((rows, units), dc.dtype), dc[:, None]
     flat = d.reshape(steps, rows, 4 * units)
-    for t in _times(steps, not reverse):
+    for t in times(steps, not reverse):
         if w_hr is None:
             dy = np.add(g[t], dh, out=heads)
         else:
@@ -136,7 +136,7 @@ def _gru_numpy(xp: Any, tensors: tuple, reverse: bool = False, lengths: Any = No
     gates = np.empty((steps, rows, two), input.dtype)
     m = np.empty((rows, 3 * units), input.dtype)
     h = _start(xp, h0, input, units)
-    for t in _times(steps, reverse):
+    for t in times(steps, reverse):
         np.dot(h, inner, out=m)
         if bias is not None:
             m += bias
@@ -183,7 +183,7 @@ def _gru_backward_numpy(
     flat = d.reshape(steps, rows, 4 * units)
     dy, kept = np.empty((rows, units), output.dtype), np.empty((rows, units), output.dtype)
     column = dy[:, None]
-    for t in _times(steps, not reverse):
+    for t in times(steps, not reverse):
         np.add(g[t], dh, out=dy)
         here = d[t]
         here *= column
