@@ -315,7 +315,11 @@ def compiled(program: Program, values: Sequence[Any]) -> Callable[[list], tuple]
                 known.update(zip(part.outputs, part([known[n] for n in part.inputs]), strict=True))
             else:
                 have = tuple([on_host(known[s], s.spec) if type(s) is Node else s for s in part.inputs])
-                known[part] = host.evaluate(part, have)
+                try:
+                    known[part] = host.evaluate(part, have)
+                except Exception as error:
+                    error.__flambeau__ = part  # type: ignore[attr-defined]
+                    raise
         return tuple([on_host(known[n], n.spec) for n in program.outputs])
 
     if type(first) is Part:  # later parts are compiled when their inputs are known
