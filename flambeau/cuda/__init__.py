@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._refusing import refusing as _refusing
 from ..device import device as _device
 
 
@@ -133,3 +134,14 @@ def set_rng_state_all(new_states: Any) -> None:
     """Sets the states of the generators of all GPUs: of none."""
     for state in new_states:
         set_rng_state(state)
+
+
+def is_current_stream_capturing() -> bool:
+    """Whether a graph of a GPU's work is being recorded: never."""
+    return False
+
+
+# What programs name in annotations, or call once they have asked for a GPU.
+for _name in ("Stream StreamContext ExternalStream Event CUDAGraph MemPool graph stream current_stream default_stream "
+              "set_stream make_graphed_callables graph_pool_handle mem_get_info").split():
+    globals().setdefault(_name, _refusing("torch.cuda", _name, "there is no GPU; ask torch.cuda.is_available()"))
