@@ -13,12 +13,12 @@ import numpy as np
 
 from . import dtypes
 from .backends import numpy as backend
-from .device import device
+from .device import CPU, device
 from .dtypes import dtype
 from .engine import engine
 from .graph import Node, leaf, mode, spec
 from .ops import registry
-from .ops._op import NUMBERS, REQUIRED, Composite, Op, caller, heads_of, return_type
+from .ops._op import NUMBERS, REQUIRED, Composite, Op, caller, common_device, heads_of, return_type
 from .ops._rules import title
 from .views import check_writable, make_view, write
 
@@ -165,10 +165,12 @@ def evaluated(op: Op, given: tuple) -> Any:
     """The results of an operation whose shapes depend on values: computed now."""
     if engine.capture is not None:
         engine.capture.looked()
+    flat = [n for g in given for n in (g if type(g) is tuple else (g,)) if type(n) is Node]
+    where = common_device(op.name, [n.spec for n in flat]) or CPU
     with np.errstate(all="ignore"):
         result = op.body(backend.xp, *[value_of(g) for g in given])
     made = [
-        wrap(leaf(np.asarray(r), spec(np.shape(r), dtype.by_numpy[np.asarray(r).dtype])))
+        wrap(leaf(np.asarray(r), spec(np.shape(r), dtype.by_numpy[np.asarray(r).dtype], where)))
         for r in (result if isinstance(result, (tuple, list)) else (result,))
     ]
     if not isinstance(result, (tuple, list)):

@@ -184,7 +184,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     """A tensor with the elements of an array, copied: later writes to the array do not show in the tensor."""
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    return tensor(ndarray)
+    return tensor(ndarray, device="cpu")
 
 
 def legacy_tensor(cls: type, *args: Any, dtype: Any = None, device: Any = None) -> Any:
@@ -212,7 +212,7 @@ def legacy_tensor(cls: type, *args: Any, dtype: Any = None, device: Any = None) 
                     f"({', '.join(type(a).__name__ for a in args)})"
                 )
         found = from_array(
-            np.zeros(sizes if sizes else (0,), kind.numpy), s=spec(tuple(sizes) if sizes else (0,), kind)
+            np.zeros(sizes if sizes else (0,), kind.numpy), s=spec(sizes if sizes else (0,), kind, resolve(device))
         )
     return found if cls is Tensor else _as_class(cls, found)
 

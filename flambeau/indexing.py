@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from . import binding, dtypes
+from .device import CPU
 from .engine import engine
 from .graph import Node, leaf, mode, spec
 from .ops import registry
 from .ops._rules import title
 from .ops.indexing import basic_shape, converted, masked_indices
+from .placement import same_device
 from .tensor import Tensor, from_array
 from .views import make_view, rebind, write
 
@@ -35,10 +37,10 @@ def basic(input: Any, index: tuple) -> Any:
 
 def _known(input: Tensor, node: Node, index: tuple) -> Tensor:
     value = node.value
-    if not isinstance(value, np.ndarray):
+    s = node.spec
+    if not isinstance(value, np.ndarray) and s.device is CPU:
         value = np.asarray(value)
     found = value[tuple([slice(*k) if type(k) is tuple else k for k in index])]
-    s = node.spec
     t = _new(Tensor)
     t._node = Node(spec(found.shape, s.dtype, s.device).leaf, (), found)
     return make_view(t, input, _basic, (index,))
@@ -307,6 +309,7 @@ def _mixed(self: Tensor, key: Any) -> Tensor:
         node.value is not None
         and not (mode.grad and node.spec.requires_grad)
         and all(i is None or i._node.value is not None for i in indices)
+        and node.spec.device is CPU
     )
     if known:  # data on its way into a step is prepared outside of it
         result = _taken(node, indices)
@@ -418,7 +421,7 @@ def _put(self: Tensor, index: tuple, value: Any) -> None:
         node = value._node
         if node.spec.shape != shape:
             node = _fitted(value, shape)
-        given: Any = binding.cast_node(node, self.dtype)
+        given: Any = binding.cast_node(same_device(node, self.device), self.dtype)
     else:
         given = value
     if not _put_now(self, index, given):

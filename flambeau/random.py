@@ -1,5 +1,5 @@
 """Random tensors: PyTorch's generator, its functions and in-place methods. Numbers are drawn on the host and enter
-the graph as values."""
+the graph as values: tensors on a GPU get the numbers that the processor would draw."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from . import dtypes
 from .binding import wrap
 from .creation import _sized
-from .device import device, resolve
+from .device import CPU, device, resolve
 from .dtypes import dtype
 from .engine import engine
 from .generator import Stream
@@ -98,11 +98,15 @@ def stream(generator: Generator | None) -> Stream:
     return (generator or default_generator)._stream
 
 
-def from_draws(make: Callable[[], Any]) -> Tensor:
-    """A tensor of what `make` draws and works out on the host; `make` reads nothing that may change."""
+def from_draws(make: Callable[[], Any], where: device = CPU) -> Tensor:
+    """A tensor on `where` of what `make` draws and works out on the host; `make` reads nothing that may change."""
+
+    def wrapped(value: np.ndarray) -> Tensor:
+        return from_array(value, s=spec(value.shape, dtype.by_numpy[value.dtype], where))
+
     if engine.capture is None or engine.capture.inside:
-        return from_array(make())
-    return engine.capture.draw(make, from_array)
+        return wrapped(make())
+    return engine.capture.draw(make, wrapped)
 
 
 def manual_seed(seed: int) -> Generator:
@@ -130,9 +134,11 @@ def set_rng_state(new_state: Tensor) -> None:
     default_generator.set_state(new_state)
 
 
-def _made(value: Any, kind: dtype, requires_grad: bool = False, out: Tensor | None = None) -> Tensor:
+def _made(
+    value: Any, kind: dtype, requires_grad: bool = False, out: Tensor | None = None, where: Any = None
+) -> Tensor:
     value = np.asarray(value, dtype=kind.numpy)
-    found = from_array(value, False, spec(value.shape, kind))
+    found = from_array(value, False, spec(value.shape, kind, out.device if out is not None else resolve(where)))
     if out is not None:
         from .binding import copy_into
 
@@ -159,10 +165,10 @@ def rand(
     pin_memory: bool = False,
 ) -> Tensor:
     """A tensor of the given shape, its elements uniform in [0, 1)."""
-    resolve(device)
+    where = resolve(device)
     kind = dtype or dtypes.default_dtype()
     _floating("check_uniform_bounds", kind)
-    return _made(stream(generator).uniform(_shape(size), dtype=kind.name), kind, requires_grad, out)
+    return _made(stream(generator).uniform(_shape(size), dtype=kind.name), kind, requires_grad, out, where)
 
 
 def randn(
@@ -176,10 +182,10 @@ def randn(
     pin_memory: bool = False,
 ) -> Tensor:
     """A tensor of the given shape, its elements normal with mean 0 and standard deviation 1."""
-    resolve(device)
+    where = resolve(device)
     kind = dtype or dtypes.default_dtype()
     _floating("normal_kernel_cpu", kind)
-    return _made(stream(generator).normal(_shape(size), dtype=kind.name), kind, requires_grad, out)
+    return _made(stream(generator).normal(_shape(size), dtype=kind.name), kind, requires_grad, out, where)
 
 
 def _shape(size: tuple) -> tuple[int, ...]:
@@ -223,8 +229,9 @@ def randint(
         kinds = ", ".join(type(value).__name__ for value in given)
         raise TypeError(f"randint() received an invalid combination of arguments - got ({kinds}), but expected one of:")
     kind = dtype or dtypes.int64
-    resolve(device)
-    return _made(stream(generator).integers(_sized((size,)), int(low), int(high), kind.name), kind, requires_grad, out)
+    where = resolve(device)
+    drawn = stream(generator).integers(_sized((size,)), int(low), int(high), kind.name)
+    return _made(drawn, kind, requires_grad, out, where)
 
 
 def randperm(
@@ -240,7 +247,8 @@ def randperm(
 ) -> Tensor:
     """The integers 0 to n - 1 in random order."""
     kind = dtype or dtypes.int64
-    return _made(stream(generator).permutation(n, kind.name), kind, requires_grad, out)
+    where = resolve(device)
+    return _made(stream(generator).permutation(n, kind.name), kind, requires_grad, out, where)
 
 
 def _like(draw: Any) -> Any:
@@ -254,7 +262,13 @@ def _like(draw: Any) -> Any:
         memory_format: Any = None,
         generator: Generator | None = None,
     ) -> Tensor:
-        return draw(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, generator=generator)
+        return draw(
+            tuple(input.shape),
+            dtype=dtype or input.dtype,
+            requires_grad=requires_grad,
+            generator=generator,
+            device=device or input.device,
+        )
 
     function.__doc__ = f"As `torch.{draw.__name__}`, in the shape and dtype of `input`."
     function.__name__ = draw.__name__ + "_like"
@@ -280,7 +294,13 @@ def randint_like(
     if high is None:
         low, high = 0, low
     return randint(
-        low, high, tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, generator=generator
+        low,
+        high,
+        tuple(input.shape),
+        dtype=dtype or input.dtype,
+        requires_grad=requires_grad,
+        generator=generator,
+        device=device or input.device,
     )
 
 
@@ -301,13 +321,19 @@ def normal(
     if size is not None:
         kind = dtype or dtypes.default_dtype()
         return _made(
-            stream(generator).normal(_sized((size,)), float(mean), float(std), kind.name), kind, requires_grad, out
+            stream(generator).normal(_sized((size,)), float(mean), float(std), kind.name),
+            kind,
+            requires_grad,
+            out,
+            device,
         )
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         raise TypeError("normal() received an invalid combination of arguments: numbers need a size")
-    kind = mean.dtype if isinstance(mean, Tensor) else std.dtype
+    like = mean if isinstance(mean, Tensor) else std
+    kind = like.dtype
     given = [np.asarray(v.detach()._value()) if isinstance(v, Tensor) else v for v in (mean, std)]  # type: ignore[attr-defined]
-    return _on_tape(_made(stream(generator).normal_around(*given), kind, requires_grad, out), "Normal", mean, std)
+    drawn = _made(stream(generator).normal_around(*given), kind, requires_grad, out, like.device)
+    return _on_tape(drawn, "Normal", mean, std)
 
 
 def bernoulli(
@@ -318,7 +344,7 @@ def bernoulli(
         drawn = stream(generator).bernoulli(np.asarray(input.detach()._value()))  # type: ignore[attr-defined]
     else:
         drawn = stream(generator).bernoulli(float(p), tuple(input.shape))
-    return _on_tape(_made(drawn, input.dtype, out=out), "Bernoulli", input)
+    return _on_tape(_made(drawn, input.dtype, out=out, where=input.device), "Bernoulli", input)
 
 
 def multinomial(
@@ -332,17 +358,20 @@ def multinomial(
     """Indices drawn with probabilities proportional to the rows of `input`: (m, n) -> (m, num_samples), (n,) ->
     (num_samples,)."""
     weights = np.asarray(input.detach()._value())  # type: ignore[attr-defined]
-    return _made(stream(generator).multinomial(weights, num_samples, replacement), dtypes.int64, out=out)
+    drawn = stream(generator).multinomial(weights, num_samples, replacement)
+    return _made(drawn, dtypes.int64, out=out, where=input.device)
 
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Poisson numbers with the rates in `input`."""
-    return _made(stream(generator).poisson(np.asarray(input.detach()._value())), input.dtype)  # type: ignore[attr-defined]
+    drawn = stream(generator).poisson(np.asarray(input.detach()._value()))  # type: ignore[attr-defined]
+    return _made(drawn, input.dtype, where=input.device)
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
     """Successes among `count` trials of probability `prob`."""
-    return _made(stream(generator).binomial(np.asarray(count._value()), np.asarray(prob._value())), count.dtype)
+    drawn = stream(generator).binomial(np.asarray(count._value()), np.asarray(prob._value()))
+    return _made(drawn, count.dtype, where=count.device)
 
 
 def _standard_gamma(input: Tensor, generator: Generator | None = None) -> Tensor:
@@ -357,7 +386,7 @@ def _sample_dirichlet(input: Tensor, generator: Generator | None = None) -> Tens
 
 
 def _on_gamma_tape(value: np.ndarray, input: Tensor, dirichlet: bool) -> Tensor:
-    drawn = _made(value, input.dtype)
+    drawn = _made(value, input.dtype, where=input.device)
     if mode.grad and input.requires_grad:
         return wrap(registry["_drawn_gamma"].record(drawn._node, input._node, dirichlet))  # type: ignore[union-attr]
     return drawn

@@ -10,13 +10,14 @@ import numpy as np
 from . import binding, dtypes, printing
 from .arithmetic import Arithmetic
 from .autograd import backward
-from .device import device, resolve
+from .device import CPU, device, resolve
 from .dtypes import dtype
 from .engine import engine
 from .graph import Node, Spec, leaf, spec
 from .ops import registry
 from .ops._layout import layout_of
 from .ops._rules import title
+from .placement import moved, same_device, to_arguments
 from .size import Size
 from .views import is_leaf_node, make_view, owned, root_of, write
 
@@ -170,7 +171,8 @@ class Tensor(Arithmetic):
         node = self._node
         if engine.capture is not None:
             engine.capture.looked()
-        return node.value if node.value is not None else engine.force(node)
+        value = node.value if node.value is not None else engine.force(node)
+        return value if node.spec.device is CPU else np.asarray(value)
 
     def item(self) -> Any:
         """The one element, as a Python number."""
@@ -191,6 +193,11 @@ class Tensor(Arithmetic):
         """A NumPy array of the elements: a copy, so that writing to it leaves the tensor as it is."""
         if self.requires_grad and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if not force and self.device is not CPU:
+            raise TypeError(
+                f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+                "memory first."
+            )
         if self.dtype.name == "bfloat16" and not force:
             raise TypeError("Got unsupported ScalarType BFloat16")
         return np.array(self._value())
@@ -301,6 +308,10 @@ class Tensor(Arithmetic):
                     f"attempting to assign a gradient with dtype '{title(new.dtype).lower()}' "
                     f"to a tensor with grad_dtype '{title(self.dtype)}'."
                 )
+            if new.device is not self.device:
+                raise RuntimeError("attempting to assign a gradient located on device with index "
+                                   f"'{new.get_device()}' to a tensor located on device with index '{self.get_device()}'. "
+                                   "Please ensure that the gradient and the tensor are on the same device")
         self._grad = new
 
     @grad.deleter
@@ -399,10 +410,10 @@ class Tensor(Arithmetic):
         dtype)`."""
         kind, where, copy = to_arguments(*args, **kwargs)
         found = self
-        if where is not None and resolve(where) != self.device:
-            raise RuntimeError(f"moving to {where} is not supported")
+        if where is not None and resolve(where) is not self.device:
+            found, copy = moved(self, resolve(where)), False
         if kind is not None and kind is not self.dtype:
-            return binding.wrap(registry["_to_copy"].record(self._node, kind))  # type: ignore[union-attr]
+            return binding.wrap(registry["_to_copy"].record(found._node, kind))  # type: ignore[union-attr]
         return found.clone() if copy else found  # type: ignore[attr-defined]
 
     def cpu(self, memory_format: Any = None) -> Tensor:
@@ -428,7 +439,7 @@ class Tensor(Arithmetic):
 
     def type_as(self, other: Tensor) -> Tensor:
         """This tensor with the dtype of `other`."""
-        return self.to(other.dtype)
+        return self.to(other)
 
     # ---- writing
 
@@ -436,7 +447,7 @@ class Tensor(Arithmetic):
         """Writes the elements of `src`, broadcast and converted, into this tensor."""
         if not isinstance(src, Tensor):
             raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
-        node = binding.cast_node(src._node, self.dtype)
+        node = binding.cast_node(same_device(src._node, self.device), self.dtype)
         if node.shape != self._node.shape:
             if node.ndim > self.ndim:
                 raise RuntimeError(f"The size of tensor a ({self.ndim}) must match the size of tensor b ({node.ndim})")
@@ -462,7 +473,8 @@ class Tensor(Arithmetic):
             )
         if id(self) in memo:
             return memo[id(self)]
-        new = memo[id(self)] = tensor_like(self, np.array(self._value()))
+        value = self._value()
+        new = memo[id(self)] = tensor_like(self, np.array(value) if self.device is CPU else self._node.value)
         if self._grad is not None:
             new._grad = self._grad.__deepcopy__(memo)
         for name, value in self.__dict__.items():
@@ -475,7 +487,8 @@ class Tensor(Arithmetic):
     def __reduce_ex__(self, protocol: Any) -> tuple:
         value = np.asarray(self.detach()._value())  # type: ignore[attr-defined]
         raw = value.view(np.uint16) if self.dtype.name == "bfloat16" else value
-        return restored, (type(self), np.array(raw), self.dtype.name, self.requires_grad and self.is_leaf)
+        place = () if self.device is CPU else (self.device,)
+        return restored, (type(self), np.array(raw), self.dtype.name, self.requires_grad and self.is_leaf, *place)
 
     # ---- layout in memory: every tensor reads as contiguous
 
@@ -537,40 +550,6 @@ def view_strides(t: Tensor) -> tuple[int, ...]:
     return view_layout(t)[1]
 
 
-def to_arguments(
-    *args: Any,
-    dtype: Any = None,
-    device: Any = None,
-    non_blocking: bool = False,
-    copy: bool = False,
-    memory_format: Any = None,
-    other: Any = None,
-) -> tuple[Any, Any, bool]:
-    """The dtype, device and copy that the arguments of `to` mean."""
-    flags = []
-    for value in (*args, *([other] if other is not None else [])):
-        if isinstance(value, Tensor):
-            dtype, device = value.dtype, value.device
-        elif isinstance(value, dtypes.dtype) or value in (bool, int, float, complex):
-            dtype = value
-        elif isinstance(value, bool):
-            flags.append(value)
-        elif isinstance(value, (str, int)) or type(value).__name__ == "device":
-            device = value
-        elif value is not None:
-            raise TypeError(
-                f"to() received an invalid combination of arguments - got ({type(value).__name__}), but expected one "
-                f"of:\n"
-                " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = "
-                "False)\n"
-                " * (torch.dtype dtype, bool non_blocking = False, bool copy = False)\n"
-                " * (Tensor tensor, bool non_blocking = False, bool copy = False)"
-            )
-    if isinstance(dtype, type):
-        dtype = {bool: dtypes.bool_, int: dtypes.int64, float: dtypes.float64, complex: dtypes.complex128}[dtype]
-    return dtype, device, copy or len(flags) > 1 and flags[1]
-
-
 def from_array(value: Any, requires_grad: bool = False, s: Spec | None = None) -> Tensor:
     """A tensor around a NumPy array that nobody else writes to."""
     t = _new(Tensor)
@@ -589,10 +568,10 @@ def tensor_like(t: Tensor, value: np.ndarray) -> Any:
     return new
 
 
-def restored(cls: Any, raw: np.ndarray, name: str, requires_grad: bool) -> Any:
+def restored(cls: Any, raw: np.ndarray, name: str, requires_grad: bool, where: Any = CPU) -> Any:
     """A tensor from its pickle."""
     kind = dtypes.dtype.by_name[name]
     value = raw.view(kind.numpy) if name == "bfloat16" else raw
     new = _new(cls)
-    new._node = leaf(value, spec(value.shape, kind))
+    new._node = leaf(value, spec(value.shape, kind, resolve(where)))
     return new.requires_grad_() if requires_grad else new

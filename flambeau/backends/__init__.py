@@ -91,4 +91,5 @@ def shown_argument(where: Any, names: Sequence[str], constant: Callable[[Any], s
     return constant(where.value)
 
 
+from . import devices
 from .tiers import available, cache, current, use

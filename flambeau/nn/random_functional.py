@@ -50,7 +50,7 @@ def _dropped(input: Any, p: float, train: bool, write: bool, feature: bool = Fal
     kind = input._node.spec.dtype.numpy.type
     scale = 1 / (1 - p) if kind is np.float64 else np.float32(1) / np.float32(1 - p)
     like = input._node.spec  # a replay of `compile` draws again, and must not hold on to the input
-    noise = random.from_draws(lambda: _kept(like, p, feature) * kind(scale))
+    noise = random.from_draws(lambda: _kept(like, p, feature) * kind(scale), like.device)
     return input.mul_(noise) if write else input * noise
 
 
@@ -63,8 +63,8 @@ def _alpha_dropped(input: Any, p: float, train: bool, write: bool, feature: bool
     kind = input._node.spec.dtype.numpy.type
     mask = _kept(input._node.spec, p, feature).astype(kind)
     a = 1 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p))
-    shift = from_array((mask + kind(-1)) * kind(ALPHA * a) + kind(ALPHA * a * p))
-    noise = from_array(mask * kind(a))
+    shift = from_array((mask + kind(-1)) * kind(ALPHA * a) + kind(ALPHA * a * p)).to(input.device)
+    noise = from_array(mask * kind(a)).to(input.device)
     return input.mul_(noise).add_(shift) if write else input * noise + shift
 
 
@@ -166,7 +166,7 @@ def _slopes(input: Tensor, lower: float, upper: float, generator: Any) -> Tensor
     slope = np.ones(value.shape, kind)
     below = value <= 0
     slope[below] = random.stream(generator)._uniform53(int(below.sum())) * (high - low) + low
-    return from_array(slope)
+    return from_array(slope).to(input.device)
 
 
 def rrelu(
@@ -209,7 +209,7 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     kind = logits.dtype
     drawn = random.stream(None).exponential(tuple(logits.shape), 1.0, kind.name)
-    noise = -from_array(drawn).log()
+    noise = -from_array(drawn).to(logits.device).log()  # type: ignore[attr-defined]
     soft = ((logits + noise) / tau).softmax(dim)
     if not hard:
         return soft

@@ -326,7 +326,7 @@ def common_device(name: str, operands: Iterable[Spec]) -> device | None:
     for s in operands:
         if s.weak or found is None or s.device is found.device:
             found = found or (None if s.weak else s)
-        elif s.device is CPU and (not s.ndim or name in _INDEXED):
+        elif s.device is CPU and (not s.ndim or name in _INDEXED and s.dtype.category < dtypes.FLOATING):
             pass
         elif found.device is CPU and not found.ndim:
             found = s
