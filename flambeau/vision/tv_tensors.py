@@ -9,9 +9,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-import flambeau as fl
-
 from ..tensor import Tensor
+from .transforms._torch import fl
 
 __all__ = [
     "BoundingBoxFormat", "BoundingBoxes", "Image", "KeyPoints", "Mask", "TVTensor", "Video",
@@ -25,7 +24,7 @@ def plain(t: Tensor) -> Tensor:
 
 
 def _of_class(cls: type, t: Tensor) -> Any:
-    new = object.__new__(cls)
+    new: Any = object.__new__(cls)
     new._node = t._node
     return new
 

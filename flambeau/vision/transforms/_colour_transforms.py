@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from numbers import Number
 from typing import Any
 
-import flambeau as fl
-
 from ...tensor import Tensor
 from . import functional as F
 from ._base import Shown, check_ranges
 from ._support import chance, jitter_range, pair, permutation, rectangle_to_erase, uniform
+from ._torch import fl
 
 INFINITE = float("inf")
 
@@ -144,8 +143,9 @@ class RandomErasing(Shown):
     @staticmethod
     def get_params(img: Tensor, scale: Any, ratio: Any, value: list[float] | None = None) -> tuple:
         """Top, left, height, width and contents of the rectangle; the whole image where none was found."""
-        found = rectangle_to_erase(*img.shape[-3:], scale, ratio, value)
-        return (0, 0, *img.shape[-2:], img) if found is None else found
+        channels, height, width = img.shape[-3:]
+        found = rectangle_to_erase(channels, height, width, scale, ratio, value)
+        return (0, 0, height, width, img) if found is None else found
 
     def forward(self, img: Tensor) -> Tensor:
         if chance() >= self.p:
@@ -156,13 +156,14 @@ class RandomErasing(Shown):
                 "If value is a sequence, it should have either a single value or "
                 f"{img.shape[-3]} (number of input channels)"
             )
-        return F.erase(img, *self.get_params(img, self.scale, self.ratio, value), self.inplace)
+        top, left, height, width, contents = self.get_params(img, self.scale, self.ratio, value)
+        return F.erase(img, top, left, height, width, contents, self.inplace)
 
 
 class RandomlyChanged(Shown):
     """One change of colours with probability p; `shown` names its numbers, then p."""
 
-    shown = ("p",)
+    shown: tuple[str, ...] = ("p",)
     change: Callable
 
     def __init__(self, p: float = 0.5) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-import flambeau as fl
 from flambeau.nn import functional as nnf
 
 from ...tensor import Tensor, from_array
 from ._geometry import as_float, flat, float_kind
-from ._support import largest, pixels
+from ._support import beside, largest, pixels
+from ._torch import fl
 
 WEIGHTS = (0.2989, 0.587, 0.114)
 
@@ -58,7 +58,7 @@ def adjust_sharpness(image: Tensor, factor: float) -> Tensor:
     kernel = np.ones((1, 1, 3, 3), work.dtype.numpy)
     kernel[0, 0, 1, 1] = 5.0
     channels = work.shape[1]
-    smooth = back(nnf.conv2d(work, from_array(kernel / kernel.sum()).expand(channels, 1, 3, 3), groups=channels))
+    smooth = back(nnf.conv2d(work, beside(work, kernel / kernel.sum()).expand(channels, 1, 3, 3), groups=channels))
     blurred = batch.clone()
     blurred[..., 1:-1, 1:-1] = smooth
     return unflat(blend(batch, blurred, factor))
@@ -155,7 +155,7 @@ def equalize(image: Tensor) -> Tensor:
         before = np.concatenate([[0], np.cumsum(counts)[:-1] + step // 2])
         before[1:] //= step
         new[:] = before.clip(0, 255).astype(np.uint8)[plane]
-    return from_array(found.reshape(array.shape))
+    return beside(image, found.reshape(array.shape))
 
 
 # ---- values
@@ -204,7 +204,7 @@ def normalize(image: Tensor, mean: Any, std: Any, inplace: bool) -> Tensor:
         if len(middle) in (1, image.shape[-3]) and len(spread) in (1, image.shape[-3]):
             array = pixels(image)
             if array is None:
-                return (image - from_array(middle)) / from_array(spread)
+                return (image - beside(image, middle)) / beside(image, spread)
             found = np.subtract(array, middle)
             return from_array(np.divide(found, spread, out=found))
     shift, scale = (fl.as_tensor(v, dtype=image.dtype, device=image.device) for v in (mean, std))
@@ -215,7 +215,7 @@ def normalize(image: Tensor, mean: Any, std: Any, inplace: bool) -> Tensor:
 def zero_deviation(std: Any, dtype: Any) -> bool:
     """Whether one of the deviations is zero in this dtype."""
     if isinstance(std, Tensor):
-        return bool((std.to(dtype) == 0).any())
+        return not std.to(dtype).bool().all()
     if type(std) in (list, tuple) and dtype.numpy.kind == "f":
         return has_zero(tuple(std), dtype.numpy)
     return bool((fl.as_tensor(std, dtype=dtype) == 0).any())

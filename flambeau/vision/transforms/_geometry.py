@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-import flambeau as fl
 from flambeau.nn import functional as nnf
 
 from ...tensor import Tensor, from_array
-from ._support import pixels
+from ._support import beside, pixels
+from ._torch import fl
 
 FLOATS = (fl.float32, fl.float64)
 
@@ -76,8 +76,8 @@ def constant_pad(image: Tensor, margins: list[int], fill: Any) -> Tensor:
         found = np.full((*lead, height + top + bottom, width + left + right), number).astype(array.dtype)
         found[..., top : top + height, left : left + width] = array
         return from_array(found)
-    border = nnf.pad(fl.ones(image.shape[-2:], dtype=fl.bool), margins).logical_not()
-    colours = fl.tensor(list(fill)).to(image.dtype).reshape(-1, 1, 1).expand(image.shape[-3], 1, 1)
+    border = nnf.pad(fl.ones(image.shape[-2:], dtype=fl.bool, device=image.device), margins).logical_not()
+    colours = fl.tensor(list(fill), device=image.device).to(image.dtype).reshape(-1, 1, 1).expand(image.shape[-3], 1, 1)
     return fl.where(border, colours, nnf.pad(image, margins))
 
 
@@ -94,8 +94,8 @@ def pad(image: Tensor, margins: list[int], fill: Any, mode: str) -> Tensor:
         return constant_pad(image, margins, fill)
     if mode == "symmetric":
         left, right, top, bottom = margins
-        rows = fl.tensor(mirrored(image.shape[-2], top, bottom))
-        columns = fl.tensor(mirrored(image.shape[-1], left, right))
+        rows = fl.tensor(mirrored(image.shape[-2], top, bottom), device=image.device)
+        columns = fl.tensor(mirrored(image.shape[-1], left, right), device=image.device)
         return image.index_select(-2, rows).index_select(-1, columns)
     batch, unflat = flat(image)
     return unflat(nnf.pad(batch, margins, mode="replicate" if mode == "edge" else mode))
@@ -253,17 +253,18 @@ def warp(image: Tensor, grid: Tensor, mode: str, fill: Any) -> Tensor:
     batch, unflat = flat(image)
     work, back = as_float(batch, (grid.dtype,))
     n, channels, height, width = work.shape
+    grid = grid.to(work.device)
     if n > 1:
         grid = grid.expand(n, -1, -1, -1)
     if fill is None:
         found = nnf.grid_sample(work, grid, mode=mode, padding_mode="zeros", align_corners=False)
         return unflat(back(found))
     # A channel of ones, read the same way, is how much of each pixel comes from the image.
-    covered = fl.cat([work, fl.ones(n, 1, height, width, dtype=work.dtype)], 1)
+    covered = fl.cat([work, fl.ones(n, 1, height, width, dtype=work.dtype, device=work.device)], 1)
     found = nnf.grid_sample(covered, grid, mode=mode, padding_mode="zeros", align_corners=False)
     found, cover = found[:, :channels], found[:, channels:]
     numbers = list(fill) if isinstance(fill, (tuple, list)) else [float(fill)]
-    colour = fl.tensor(numbers, dtype=work.dtype).reshape(1, -1, 1, 1)
+    colour = fl.tensor(numbers, dtype=work.dtype, device=work.device).reshape(1, -1, 1, 1)
     if mode == "nearest":
         found = fl.where(cover < 0.5, colour, found)
     else:
@@ -308,7 +309,7 @@ def perspective(image: Tensor, coefficients: Sequence[float], mode: str, fill: A
 def elastic(image: Tensor, displacement: Tensor, mode: str, fill: Any) -> Tensor:
     """Each pixel read from elsewhere, displacement (1, H, W, 2) further in x and y."""
     height, width = image.shape[-2:]
-    return warp(image, identity_grid(height, width) + displacement, mode, fill)
+    return warp(image, identity_grid(height, width).to(displacement.device) + displacement, mode, fill)
 
 
 # ---- blur
@@ -330,7 +331,7 @@ def gaussian_blur(image: Tensor, kernel_size: Sequence[int], sigma: Sequence[flo
     work = nnf.pad(work, [kx // 2, kx // 2, ky // 2, ky // 2], mode="reflect")
     # One axis after the other is what the product of two bell curves comes to, at k instead of k * k steps a pixel.
     for kernel in (gaussian(kx, sx, dtype)[None, :], gaussian(ky, sy, dtype)[:, None]):
-        work = nnf.conv2d(work, from_array(kernel).expand(channels, 1, *kernel.shape), groups=channels)
+        work = nnf.conv2d(work, beside(work, kernel).expand(channels, 1, *kernel.shape), groups=channels)
     return unflat(back(work))
 
 
@@ -402,7 +403,7 @@ def resize_filtered(image: Tensor, size: list[int], name: str) -> Tensor:
     for axis, new in ((-1, size[1]), (-2, size[0])):
         if work.shape[axis] == new:
             continue
-        weights = from_array(filter_weights(work.shape[axis], new, name).astype(work.dtype.numpy))
+        weights = beside(work, filter_weights(work.shape[axis], new, name).astype(work.dtype.numpy))
         work = work @ weights.T if axis == -1 else weights @ work
         if image.dtype is fl.uint8:
             work = work.round().clamp(0, 255)

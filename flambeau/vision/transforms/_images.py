@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-import flambeau as fl
-
 from ...dtypes import default_dtype
 from ...tensor import Tensor, from_array
 from . import _pillow as pillow
 from ._support import is_pil
+from ._torch import fl
 
 SHORT = "I;16" if sys.byteorder == "little" else "I;16B"
 ARRAY_KIND = {"I": np.int32, SHORT: np.int16, "F": np.float32}

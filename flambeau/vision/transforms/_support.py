@@ -13,7 +13,7 @@ import numpy as np
 
 from ...dtypes import default_dtype, float32
 from ...random import stream
-from ...tensor import Tensor
+from ...tensor import Tensor, from_array
 
 
 class InterpolationMode(Enum):
@@ -76,6 +76,12 @@ def pixels(t: Tensor) -> np.ndarray | None:
     """The tensor's array if it can be worked on at once: it has been computed and no gradient is asked for."""
     value = t._node.value
     return value if type(value) is np.ndarray and not t.requires_grad and t.device.type == "cpu" else None
+
+
+def beside(image: Tensor, array: np.ndarray) -> Tensor:
+    """An array as a tensor on the image's device."""
+    found = from_array(array)
+    return found if image.device.type == "cpu" else found.to(image.device)  # type: ignore[attr-defined]
 
 
 # ---- random draws: what `torch.rand(1)`, `torch.empty(1).uniform_(low, high)`, ... would draw, as Python numbers

@@ -147,7 +147,8 @@ class RandomAffine(Module):
         fill = fill_for(img, self.fill)
         _, height, width = F.get_dimensions(img)
         drawn = self.get_params(self.degrees, self.translate, self.scale, self.shear, [width, height])
-        return F.affine(img, *drawn, interpolation=self.interpolation, fill=fill, center=self.center)
+        angle, translate, scale, shear = drawn
+        return F.affine(img, angle, translate, scale, shear, self.interpolation, fill, self.center)
 
     def __repr__(self) -> str:
         given = {name: getattr(self, name) for name in ("translate", "scale", "shear")}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import flambeau as fl
-
-from ...tensor import Tensor, from_array
+from ...tensor import Tensor
 from . import functional as F
 from ._base import Shown, fill_for
 from ._policies import AUTO, MIX, MIX_ALL, RAND, UNSIGNED, WIDE, AutoAugmentPolicy, apply, policies, strengths
-from ._support import InterpolationMode, dirichlet, integer
+from ._support import InterpolationMode, beside, dirichlet, integer
+from ._torch import fl
 
 __all__ = ["AugMix", "AutoAugment", "AutoAugmentPolicy", "RandAugment", "TrivialAugmentWide"]
 
@@ -145,10 +144,10 @@ def mixed(img: Tensor, ndim: int, alpha: float, width: int, depth: int, change: 
     rows, ones = batch.shape[0], [1] * (batch.ndim - 1)
     own = dirichlet([alpha, alpha], rows)
     weights = dirichlet([alpha] * width, rows) * own[:, 1:]
-    found = from_array(own[:, 0].reshape(rows, *ones)) * batch
+    found = beside(batch, own[:, 0].reshape(rows, *ones)) * batch
     for i in range(width):
         changed = batch
         for _ in range(depth if depth > 0 else integer(1, 4)):
             changed = change(changed)
-        found = found + from_array(weights[:, i].reshape(rows, *ones)) * changed
+        found = found + beside(batch, weights[:, i].reshape(rows, *ones)) * changed
     return found.reshape(img.shape).to(img.dtype)

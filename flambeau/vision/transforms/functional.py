@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from numbers import Number
 from typing import Any
 
-import flambeau as fl
-
 from ...tensor import Tensor
 from . import _colours as colours
 from . import _geometry as geometry
 from . import _pillow as pillow
 from ._images import pil_to_tensor, to_pil_image, to_tensor
 from ._support import CROP_SIZE, InterpolationMode, checked_mode, from_number, is_pil, largest, pair, sides
+from ._torch import fl
 
 __all__ = [
     "InterpolationMode", "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_saturation",

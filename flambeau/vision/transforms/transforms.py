@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from numbers import Number
 from typing import Any
 
-import flambeau as fl
 from flambeau.nn import Module
 
 from ...tensor import Tensor
@@ -37,6 +36,7 @@ from ._support import (
     integer,
     pair,
 )
+from ._torch import fl
 from ._warp_transforms import (
     ElasticTransform,
     RandomAffine,

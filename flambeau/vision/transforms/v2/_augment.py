@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from flambeau.nn.functional import one_hot
 
 from ....tensor import Tensor
@@ -15,7 +13,7 @@ from ... import tv_tensors
 from .._colour_transforms import RandomErasing as ErasingOfV1
 from .._colour_transforms import check_erasing, erasing_values
 from .._policies import AUTO, MIX, MIX_ALL, RAND, UNSIGNED, WIDE, AutoAugmentPolicy, apply, policies, strengths
-from .._support import chance, check_sequence, dirichlet, integer, is_pil, rectangle_to_erase
+from .._support import chance, check_sequence, dirichlet, integer, is_pil, largest, rectangle_to_erase
 from ..autoaugment import STEPS_OF_MIX, check_severity, mixed
 from ..autoaugment import AutoAugment as AutoOfV1
 from . import functional as F
@@ -223,9 +221,7 @@ class Automatic(Transform):
                 magnitude = -magnitude
         if name == "Solarize":
             # The threshold is a part of the brightest value that the image can have.
-            white = image.dtype if isinstance(image, Tensor) else None
-            magnitude = magnitude * (1.0 if white is not None and white.is_floating_point else
-                                     255.0 if white is None else np.iinfo(white.numpy).max)
+            magnitude *= largest(image.dtype) if isinstance(image, Tensor) else 255
         return apply(F, image, name, magnitude, self.interpolation, fill_of(self._fill, image))
 
     def _random(self, space: dict) -> str:

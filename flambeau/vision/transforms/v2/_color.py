@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import flambeau as fl
-
 from .. import _colour_transforms as v1
 from .._support import chance, jitter_range, permutation, uniform
+from .._torch import fl
 from . import functional as F
 from ._transform import RandomApplyTransform, Transform, query_chw
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import flambeau as fl
-
 from ... import tv_tensors
 from .. import _geometry as geometry
 from .. import transforms as v1
@@ -29,6 +27,7 @@ from .._support import (
     sides,
     uniform,
 )
+from .._torch import fl
 from .._warp_transforms import affine_ranges
 from . import functional as F
 from ._transform import (

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-import flambeau as fl
-
 from ....tensor import Tensor
 from ....utils._pytree import tree_flatten, tree_unflatten
 from ... import tv_tensors
 from .. import _images as images
 from .._colour_transforms import GaussianBlur as BlurOfV1
 from .._support import is_pil, pair, uniform
+from .._torch import fl
 from ..transforms import check_linear, linear_map
 from . import functional as F
 from ._transform import Transform, get_bounding_boxes, get_keypoints, has_any, labels_getter_of, two_numbers

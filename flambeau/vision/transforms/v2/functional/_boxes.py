@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import flambeau as fl
-
 from .....tensor import Tensor
 from ....tv_tensors import BoundingBoxes, BoundingBoxFormat, KeyPoints, is_rotated_bounding_format, plain, wrap
 from ... import _geometry as geometry
 from ..._support import CROP_SIZE, pair, sides
+from ..._torch import fl
 from ...functional import affine_arguments
 from ._dispatch import is_pure_tensor
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import flambeau as fl
-
 from .....tensor import Tensor
 from .... import tv_tensors
 from ... import _colours as colours
@@ -19,6 +17,7 @@ from ... import _pillow as pillow
 from ... import functional as v1
 from ..._images import pil_to_tensor, to_pil_image
 from ..._support import is_pil, largest
+from ..._torch import fl
 from ._dispatch import dispatched
 
 
@@ -154,7 +153,11 @@ def invert(image: Tensor) -> Tensor:
     return colours.invert(image)
 
 
-@dispatched(lambda image, permutation: to_pil_image(permute_channels.image(pil_to_tensor(image), permutation)))
+def _permute_pil(image: Any, permutation: Any) -> Any:
+    return to_pil_image(permute_channels.image(pil_to_tensor(image), permutation))
+
+
+@dispatched(_permute_pil)
 def permute_channels(image: Tensor, permutation: Any) -> Tensor:
     """The channels in another order."""
     if len(permutation) != image.shape[-3]:

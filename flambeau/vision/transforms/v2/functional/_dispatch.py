@@ -19,13 +19,13 @@ def is_pure_tensor(value: Any) -> bool:
     return isinstance(value, Tensor) and not isinstance(value, tv_tensors.TVTensor)
 
 
-def kernel_of(function: Any, value: Any) -> Callable | None:
-    """What `function` does to a value of this class; None if nothing."""
+def kernel_of(functional: Any, value: Any) -> Callable | None:
+    """What `functional` does to a value of this class; None if nothing."""
     if is_pil(value):
-        return function.kernels.get(PIL)
+        return functional.kernels.get(PIL)
     for cls in type(value).__mro__:
-        if cls in function.kernels:
-            return function.kernels[cls]
+        if cls in functional.kernels:
+            return functional.kernels[cls]
         if cls is tv_tensors.TVTensor:
             break
     return None
@@ -43,13 +43,14 @@ def dispatched(pil: Callable | None = None, mask: bool = False, boxes: Callable 
         signature = inspect.signature(image)
         first, *rest = signature.parameters.values()
 
-        @functools.wraps(image)
-        def function(inpt: Any, *args: Any, **kwargs: Any) -> Any:
-            kernel = kernel_of(function, inpt)
+        def call(inpt: Any, *args: Any, **kwargs: Any) -> Any:
+            kernel = kernel_of(dispatcher, inpt)
             if kernel is None:
                 raise TypeError(f"Functional F.{image.__name__} supports inputs of type "
-                                f"{function.kernels.keys()}, but got {type(inpt)} instead.")
+                                f"{dispatcher.kernels.keys()}, but got {type(inpt)} instead.")
             return kernel(inpt, *args, **kwargs)
+
+        dispatcher: Any = functools.wraps(image)(call)
 
         def wrapped(value: Any, *args: Any, **kwargs: Any) -> Any:
             found = image(tv_tensors.plain(value), *args, **kwargs)
@@ -69,7 +70,7 @@ def dispatched(pil: Callable | None = None, mask: bool = False, boxes: Callable 
             del given[first.name]
             return wrapped(value, **given)
 
-        function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        dispatcher.__signature__ = inspect.Signature(
             [first.replace(name="inpt"), *rest], return_annotation=signature.return_annotation)
         kernels: dict[Any, Callable] = {Tensor: image, tv_tensors.Image: wrapped, tv_tensors.Video: wrapped}
         kernels |= {tv_tensors.Mask: of_mask} if mask else {}
@@ -78,9 +79,9 @@ def dispatched(pil: Callable | None = None, mask: bool = False, boxes: Callable 
                 kernels[cls] = _by_name(kernel, signature)
         if pil is not None:
             kernels[PIL] = pil
-        function.kernels = kernels  # type: ignore[attr-defined]
-        function.image = image  # type: ignore[attr-defined]
-        return function
+        dispatcher.kernels = kernels
+        dispatcher.image = image
+        return dispatcher
 
     return decorate
 

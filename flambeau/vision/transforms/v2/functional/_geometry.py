@@ -5,14 +5,13 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import flambeau as fl
-
 from .....tensor import Tensor
 from ... import _geometry as geometry
 from ... import _pillow as pillow
 from ... import functional as v1
 from ..._images import pil_to_tensor, to_pil_image
 from ..._support import BY_NAME, CROP_SIZE, InterpolationMode, from_number, pair, sides
+from ..._torch import fl
 from . import _boxes as boxes
 from ._dispatch import dispatched
 
