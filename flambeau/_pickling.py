@@ -51,8 +51,10 @@ class StoredMemory:
 
 
 def torch_path(thing: Any) -> tuple[str, str] | None:
-    """Module and name under which PyTorch has a class or function of flambeau's, or None."""
+    """Module and name under which PyTorch, or torchvision, has a class or function of flambeau's, or None."""
     module = getattr(thing, "__module__", None) or ""
+    if module.startswith("flambeau.vision.") and callable(thing):
+        return "torchvision" + module.removeprefix("flambeau.vision"), thing.__qualname__
     if isinstance(thing, type) and module.partition(".")[0] == "flambeau":
         return _class_path(module, thing.__qualname__)
     if callable(thing) and module.partition(".")[0] in ("flambeau", "torch"):

@@ -439,7 +439,7 @@ def trusted(base: type, stream: Any, persistent: Callable[[Any], Any], **argumen
 
     class Unpickler(base):  # type: ignore[misc]
         def find_class(self, module: str, name: str) -> Any:
-            if module.partition(".")[0] == "torch":
+            if module.partition(".")[0] in HOMES:
                 return answered(module, name)
             return super().find_class(module, name)
 
@@ -449,8 +449,12 @@ def trusted(base: type, stream: Any, persistent: Callable[[Any], Any], **argumen
     return Unpickler(stream, **arguments)
 
 
+# Where flambeau keeps what files call so.
+HOMES = {"torch": "flambeau", "torchvision": "flambeau.vision"}
+
+
 def answered(module: str, name: str) -> Any:
-    """What flambeau has under a name of PyTorch's."""
+    """What flambeau has under a name of PyTorch's or torchvision's."""
     path = f"{module}.{name}"
     if (
         path.startswith(("torch._utils.", "torch.storage.", "torch._tensor."))
@@ -462,7 +466,8 @@ def answered(module: str, name: str) -> Any:
             return found
     if path == "torch._utils._rebuild_device_tensor_from_numpy":
         return _storage.from_numpy
-    own = "flambeau" + module.removeprefix("torch")
+    top, dot, rest = module.partition(".")
+    own = HOMES[top] + dot + rest
     homes = [own] + [own.rsplit(".", depth)[0] for depth in range(1, own.count(".") + 1)]
     if module.startswith("torch._C._nn"):
         homes.insert(0, "flambeau.nn.functional")

@@ -223,12 +223,12 @@ def compare(torch, make, theirs_make, size, variance=0.5, tolerance=1e-4):
         np.testing.assert_allclose(state[name].numpy(), value.numpy(), rtol=0, atol=3e-7, err_msg=name)
     assert flambeau.rand(1).item() == torch.rand(1).item()
     # Small variances let differences deep inside reach the end, as heads of zeros do not.
-    changed = {}
-    for name, value in wanted.items():
+    for name, value in list(wanted.items()):
         factor, term = variance if name.endswith("running_var") else 1, 0.01 if "head" in name else 0
-        changed[name] = np.asarray(value.numpy() * factor + term)
-    theirs.load_state_dict({name: torch.from_numpy(value) for name, value in changed.items()})
-    ours.load_state_dict({name: flambeau.from_numpy(value) for name, value in changed.items()})
+        changed = np.asarray(value.numpy() * factor + term)
+        wanted[name], state[name] = torch.from_numpy(changed), flambeau.from_numpy(changed)
+    theirs.load_state_dict(wanted)
+    ours.load_state_dict(state)
     x = pictures(2, 3, size, size)
     with torch.no_grad(), flambeau.no_grad():
         near(ours(flambeau.from_numpy(x)).numpy(), theirs(torch.from_numpy(x)).numpy(), tolerance)
@@ -330,6 +330,23 @@ def test_what_prepares_the_input(torchvision):
     for name in ("ResNet50_Weights.IMAGENET1K_V1", "EfficientNet_B0_Weights.DEFAULT"):
         found = models.get_weight(name).transforms()(picture).numpy()
         assert np.array_equal(found, torchvision.models.get_weight(name).transforms()(picture).numpy())
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("name", ["squeezenet1_1", "mobilenet_v3_small", "shufflenet_v2_x0_5", "inception_v3"])
+def test_whole_models_go_both_ways(torch, torchvision, tmp_path, name):
+    x = pictures(1, 3, 80, 80)
+    ours = models.get_model(name, num_classes=2).eval()
+    flambeau.save(ours, tmp_path / "ours.pt")
+    read = torch.load(tmp_path / "ours.pt", weights_only=False)
+    assert type(read) is type(torchvision.models.get_model(name))
+    with torch.no_grad():
+        near(ours(flambeau.from_numpy(x)).detach().numpy(), read(torch.from_numpy(x)).numpy())
+    torch.save(read, tmp_path / "theirs.pt")
+    again = flambeau.load(tmp_path / "theirs.pt", weights_only=False)
+    assert type(again) is type(ours)
+    near(again(flambeau.from_numpy(x)).detach().numpy(), ours(flambeau.from_numpy(x)).detach().numpy())
 
 
 # ---- torchvision.ops

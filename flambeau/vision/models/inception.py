@@ -11,49 +11,16 @@ from ...nn import functional as F
 from ...tensor import Tensor
 from .._torch import torch
 from ._api import define, entry
-from .googlenet import BasicConv2d, as_inception_saw, draw_truncated, warn_of_initial_weights, with_auxiliary
+from .googlenet import as_inception_saw, draw_truncated, warn_of_initial_weights, with_auxiliary
 
 __all__ = ["Inception3", "InceptionOutputs", "Inception_V3_Weights", "inception_v3"]
 
 Layer = Callable[..., nn.Module]
-# A convolution's name, channels and kernel; its stride is 1 (the size stays), or 2 (nothing is padded).
-Step = tuple[str, int, Any] | tuple[str, int, Any, int]
+# A convolution's channels and kernel; its stride is 1 (the size stays), or 2 (nothing is padded).
+Step = tuple[int, Any] | tuple[int, Any, int]
 
 InceptionOutputs = namedtuple("InceptionOutputs", ["logits", "aux_logits"])
 _InceptionOutputs = InceptionOutputs
-
-
-class _Branches(nn.Module):
-    """Chains of convolutions side by side; where a chain ends in a list of steps, those all see what is before them."""
-
-    def __init__(self, in_channels: int, conv_block: Layer | None, chains: list[list[Any]],
-                 pooling: Callable[[Tensor], Tensor], pooled: Step | None = None) -> None:
-        super().__init__()
-        self._chains = [[[step[0] for step in forked(link)] for link in chain] for chain in chains]
-        self._pooling, self._pooled = pooling, pooled[0] if pooled else None
-        for chain in [*chains, *([[pooled]] if pooled else [])]:
-            channels = in_channels
-            for link in chain:
-                for name, width, kernel, *stride in forked(link):
-                    padding = {} if stride else same(kernel)
-                    setattr(self, name, (conv_block or BasicConv2d)(
-                        channels, width, kernel_size=kernel, **padding, **({"stride": stride[0]} if stride else {})))
-                channels = forked(link)[0][1]
-
-    def forward(self, x: Tensor) -> Tensor:
-        found = []
-        for chain in self._chains:
-            ends = [x]
-            for names in chain:
-                ends = [getattr(self, name)(ends[0]) for name in names]
-            found += ends
-        pooled = self._pooling(x)
-        return torch.cat([*found, getattr(self, self._pooled)(pooled) if self._pooled else pooled], 1)
-
-
-def forked(link: Any) -> list[Any]:
-    """The steps of a link: one, or several that see the same."""
-    return link if isinstance(link, list) else [link]
 
 
 def same(kernel: int | tuple[int, int]) -> dict[str, Any]:
@@ -73,64 +40,125 @@ def halved(x: Tensor) -> Tensor:
     return F.max_pool2d(x, kernel_size=3, stride=2)
 
 
+class BasicConv2d(nn.Module):
+    """A convolution, BatchNorm and ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int, **kwargs: Any) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, bias=False, **kwargs)
+        self.bn = nn.BatchNorm2d(out_channels, eps=0.001)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(self.conv(x)), inplace=True)
+
+
+class _Branches(nn.Module):
+    """Chains of convolutions side by side, and a pooling.
+
+    `chains` are the names of the convolutions; where a chain ends in a list, all of that see what is before it.
+    """
+
+    chains: list[list[Any]]
+    pooling: Callable[[Tensor], Tensor]
+    behind_pooling: str | None = None
+
+    def __init__(self, in_channels: int, conv_block: Layer | None, sizes: list[list[Any]],
+                 pooled: Step | None = None) -> None:
+        super().__init__()
+        conv = conv_block or BasicConv2d
+
+        def add(name: str, channels: int, step: Step) -> int:
+            width, kernel, *stride = step
+            options = {"stride": stride[0]} if stride else same(kernel)
+            setattr(self, name, conv(channels, width, kernel_size=kernel, **options))
+            return width
+
+        for names, steps in zip(self.chains, sizes, strict=True):
+            channels = in_channels
+            for name, step in zip(names, steps, strict=True):
+                if isinstance(name, list):
+                    for one, its in zip(name, step, strict=True):
+                        add(one, channels, its)
+                else:
+                    channels = add(name, channels, step)
+        if self.behind_pooling is not None and pooled is not None:
+            add(self.behind_pooling, in_channels, pooled)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = []
+        for names in self.chains:
+            end = x
+            for name in names:
+                if isinstance(name, list):
+                    found += [getattr(self, one)(end) for one in name]
+                else:
+                    end = getattr(self, name)(end)
+            found += [] if isinstance(names[-1], list) else [end]
+        pooled = type(self).pooling(x)
+        return torch.cat([*found, getattr(self, self.behind_pooling)(pooled) if self.behind_pooling else pooled], 1)
+
+
 ROW, COLUMN = (1, 7), (7, 1)
 
 
 class InceptionA(_Branches):
     """(N, C, H, W) -> (N, 224 + pool_features, H, W)."""
 
+    chains = [["branch1x1"], ["branch5x5_1", "branch5x5_2"], ["branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3"]]
+    pooling, behind_pooling = averaged, "branch_pool"
+
     def __init__(self, in_channels: int, pool_features: int, conv_block: Layer | None = None) -> None:
-        super().__init__(in_channels, conv_block, [
-            [("branch1x1", 64, 1)],
-            [("branch5x5_1", 48, 1), ("branch5x5_2", 64, 5)],
-            [("branch3x3dbl_1", 64, 1), ("branch3x3dbl_2", 96, 3), ("branch3x3dbl_3", 96, 3)],
-        ], averaged, ("branch_pool", pool_features, 1))
+        super().__init__(in_channels, conv_block,
+                         [[(64, 1)], [(48, 1), (64, 5)], [(64, 1), (96, 3), (96, 3)]], (pool_features, 1))
 
 
 class InceptionB(_Branches):
     """(N, C, H, W) -> (N, 480 + C, about H / 2, W / 2)."""
 
+    chains = [["branch3x3"], ["branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3"]]
+    pooling = halved
+
     def __init__(self, in_channels: int, conv_block: Layer | None = None) -> None:
-        super().__init__(in_channels, conv_block, [
-            [("branch3x3", 384, 3, 2)],
-            [("branch3x3dbl_1", 64, 1), ("branch3x3dbl_2", 96, 3), ("branch3x3dbl_3", 96, 3, 2)],
-        ], halved)
+        super().__init__(in_channels, conv_block, [[(384, 3, 2)], [(64, 1), (96, 3), (96, 3, 2)]])
 
 
 class InceptionC(_Branches):
     """(N, C, H, W) -> (N, 768, H, W)."""
 
+    chains = [["branch1x1"], ["branch7x7_1", "branch7x7_2", "branch7x7_3"],
+              ["branch7x7dbl_1", "branch7x7dbl_2", "branch7x7dbl_3", "branch7x7dbl_4", "branch7x7dbl_5"]]
+    pooling, behind_pooling = averaged, "branch_pool"
+
     def __init__(self, in_channels: int, channels_7x7: int, conv_block: Layer | None = None) -> None:
         width = channels_7x7
         super().__init__(in_channels, conv_block, [
-            [("branch1x1", 192, 1)],
-            [("branch7x7_1", width, 1), ("branch7x7_2", width, ROW), ("branch7x7_3", 192, COLUMN)],
-            [("branch7x7dbl_1", width, 1), ("branch7x7dbl_2", width, COLUMN), ("branch7x7dbl_3", width, ROW),
-             ("branch7x7dbl_4", width, COLUMN), ("branch7x7dbl_5", 192, ROW)],
-        ], averaged, ("branch_pool", 192, 1))
+            [(192, 1)],
+            [(width, 1), (width, ROW), (192, COLUMN)],
+            [(width, 1), (width, COLUMN), (width, ROW), (width, COLUMN), (192, ROW)],
+        ], (192, 1))
 
 
 class InceptionD(_Branches):
     """(N, C, H, W) -> (N, 512 + C, about H / 2, W / 2)."""
 
+    chains = [["branch3x3_1", "branch3x3_2"], ["branch7x7x3_1", "branch7x7x3_2", "branch7x7x3_3", "branch7x7x3_4"]]
+    pooling = halved
+
     def __init__(self, in_channels: int, conv_block: Layer | None = None) -> None:
         super().__init__(in_channels, conv_block, [
-            [("branch3x3_1", 192, 1), ("branch3x3_2", 320, 3, 2)],
-            [("branch7x7x3_1", 192, 1), ("branch7x7x3_2", 192, ROW), ("branch7x7x3_3", 192, COLUMN),
-             ("branch7x7x3_4", 192, 3, 2)],
-        ], halved)
+            [(192, 1), (320, 3, 2)], [(192, 1), (192, ROW), (192, COLUMN), (192, 3, 2)]])
 
 
 class InceptionE(_Branches):
     """(N, C, H, W) -> (N, 2048, H, W)."""
 
+    chains = [["branch1x1"], ["branch3x3_1", ["branch3x3_2a", "branch3x3_2b"]],
+              ["branch3x3dbl_1", "branch3x3dbl_2", ["branch3x3dbl_3a", "branch3x3dbl_3b"]]]
+    pooling, behind_pooling = averaged, "branch_pool"
+
     def __init__(self, in_channels: int, conv_block: Layer | None = None) -> None:
-        super().__init__(in_channels, conv_block, [
-            [("branch1x1", 320, 1)],
-            [("branch3x3_1", 384, 1), [("branch3x3_2a", 384, (1, 3)), ("branch3x3_2b", 384, (3, 1))]],
-            [("branch3x3dbl_1", 448, 1), ("branch3x3dbl_2", 384, 3),
-             [("branch3x3dbl_3a", 384, (1, 3)), ("branch3x3dbl_3b", 384, (3, 1))]],
-        ], averaged, ("branch_pool", 192, 1))
+        both = [(384, (1, 3)), (384, (3, 1))]
+        super().__init__(in_channels, conv_block, [[(320, 1)], [(384, 1), both], [(448, 1), (384, 3), both]], (192, 1))
 
 
 class InceptionAux(nn.Module):
