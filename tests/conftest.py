@@ -1,9 +1,10 @@
 """Every value a program computes is checked against the shape rule; each test starts from the same seed and with
-nothing pending."""
+nothing pending. Programs run on NumPy unless a test chooses: what compiles when is a matter of time."""
 
 import os
 
 os.environ["FLAMBEAU_CHECK"] = "1"
+os.environ.setdefault("FLAMBEAU_BACKEND", "numpy")
 
 import pytest
 

@@ -37,7 +37,7 @@ _NODE, _ARRAY = _references()
 
 class Update:
     """How a parameter moves, as a program over it, its gradient, its state and the numbers that change."""
-    __slots__ = ("plan", "state", "program")
+    __slots__ = ("plan", "state", "program", "run", "asked")
 
     def __init__(self, rule: Callable, like: Spec, state: dict[str, Spec], fixed: dict[str, Any],
                  derived: dict[str, Any], elementwise: bool) -> None:
@@ -67,6 +67,8 @@ class Update:
             return found[0].run
         self.program = Program(inputs, [new, *known.values()], prepare)
         self.plan = found[0]
+        self.run: Callable[..., None] = self.plan.run
+        self.asked = False                        # whether it has been given to a compiler
 
 
 def is_input(name: str, value: Any) -> bool:
@@ -229,7 +231,7 @@ class Bucket:
 
     def move_all(self, p: np.ndarray, gradients: list[np.ndarray], negate: bool) -> None:
         """Moves the flat buffer, a chunk at a time."""
-        real, run = self.real, self.update.plan.run
+        real, run = self.real, self.update.run
         state = [self.state[n] for n in self.update.state]
         if self.width == 2:
             p, gradients = p.view(real), [np.asarray(g, self.dtype.numpy).view(real) for g in gradients]

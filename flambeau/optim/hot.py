@@ -1,4 +1,6 @@
-"""The update of a large bucket by XLA: ordered once the steps have cost as much as compiling does, kept if quicker."""
+"""The update of a bucket, compiled: ordered once the steps have cost as much as compiling does. Small ones become native
+code, large ones XLA's, which is kept if it is quicker.
+"""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -34,8 +36,13 @@ class Hot:
         if self.seconds <= self.due:
             return
         policy = tiers.policy
-        if self.due == 0.0:
-            fits = bucket.size >= SMALLEST and not bucket.apart and bucket.width == 1 and bucket.real.itemsize >= 4
+        if self.due == 0.0 and bucket.size < SMALLEST:
+            self.due = tiers.NEVER if bucket.apart else native_due(bucket.update)
+        elif bucket.size < SMALLEST:
+            self.due = tiers.NEVER
+            make_native(bucket.update)
+        elif self.due == 0.0:
+            fits = not bucket.apart and bucket.width == 1 and bucket.real.itemsize >= 4
             wanted = fits and policy.choice != "numpy" and not policy.pinned and tiers.installed()
             self.due = tiers.expected_compile(bucket.update.program) if wanted else tiers.NEVER
             if wanted and policy.choice == "xla":
@@ -110,3 +117,26 @@ class Hot:
         """Back to NumPy, which works on the same memory."""
         self.memories, self.update, self.gradient = [], None, None
         self.due = tiers.NEVER
+
+
+def native_due(update: Any) -> float:
+    """The seconds of steps from which native code for a small update pays."""
+    policy = tiers.policy
+    if policy.choice not in ("auto", "native") or policy.pinned or not tiers.installed("native"):
+        return tiers.NEVER
+    return 0.0 if policy.choice == "native" else tiers.expected_compile(update.program, "native")
+
+
+def make_native(update: Any) -> None:
+    """Has an update compiled in the background; it runs as native code from then on, wherever it is used."""
+    if update.asked:
+        return
+    update.asked = True
+
+    def work() -> None:
+        from ..backends.native import updating
+        made = updating(update.program, 2 + len(update.state))
+        if made is not None:
+            update.run = made
+
+    tiers.in_background(work)
