@@ -4,11 +4,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import struct
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -110,3 +112,46 @@ def test_losses_of_the_character_gpt_are_those_of_pytorch(lines):
     expected, found = char_gpt(lines, "-X", "utf8"), char_gpt(lines, *UNDER_FLAMBEAU)
     assert found[0] == pytest.approx(expected[0], abs=1e-3)
     assert found[1] == expected[1]
+
+
+# The usual MNIST program, on pictures of its own: a bar for each digit, somewhere, with noise.
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    """A folder with the files of MNIST, of fewer pictures."""
+    pytest.importorskip("PIL")
+    folder = tmp_path_factory.mktemp("pictures")
+    raw, random = folder / "MNIST" / "raw", np.random.default_rng(0)
+    raw.mkdir(parents=True)
+    for name, count in (("train", 640), ("t10k", 200)):
+        labels = random.integers(0, 10, count).astype(np.uint8)
+        shown = random.integers(0, 60, (count, 28, 28)).astype(np.uint8)
+        for picture, label in zip(shown, labels, strict=True):
+            picture[4 + 2 * label:7 + 2 * label, 4:24] = 250
+        (raw / f"{name}-images-idx3-ubyte").write_bytes(struct.pack(">iiii", 2051, count, 28, 28) + shown.tobytes())
+        (raw / f"{name}-labels-idx1-ubyte").write_bytes(struct.pack(">ii", 2049, count) + labels.tobytes())
+    return folder
+
+
+def mnist(pictures: Path, *options: str) -> list[float]:
+    """The losses on the way, then the test's loss and accuracy."""
+    words = ["--data", str(pictures), "--epochs", "1", "--batch-size", "32", "--log-interval", "2", "--lr", "0.3"]
+    printed = run([*options, str(REPOSITORY / "examples" / "mnist.py"), *words])
+    found = [float(number) for number in re.findall(r"loss (\d+\.\d+)", printed)]
+    return [*found, float(re.findall(r"\((\d+\.\d+)%\)", printed)[-1])]
+
+
+def test_mnist_is_learnt(pictures):
+    found = mnist(pictures, *UNDER_FLAMBEAU)
+    assert len(found) == 10 + 1 + 1
+    assert found[-2] < 0.5 * found[0] and found[-1] > 80
+
+
+def test_losses_of_mnist_are_those_of_pytorch(pictures):
+    if subprocess.run([sys.executable, "-c", "import torchvision"], capture_output=True).returncode:
+        pytest.skip("torchvision is not installed, or not for the PyTorch that is")
+    expected, found = mnist(pictures, "-X", "utf8"), mnist(pictures, *UNDER_FLAMBEAU)
+    # The first steps to the last digit; then training lets rounding grow.
+    assert found[:3] == pytest.approx(expected[:3], abs=2e-3)
+    assert found == pytest.approx(expected, rel=0.25, abs=0.1)
