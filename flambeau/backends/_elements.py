@@ -48,6 +48,12 @@ class Body:
         self.head: list[str] = []  # what is done once, before anything else
         self.called: dict[str, str] = {}  # declarations
         self.memo: list[dict] = [{}]  # per nested loop: what has been computed there
+        self.sizes: list[int] = []  # counts and strides: parameters, so that other shapes can share the code
+
+    def size(self, number: int) -> str:
+        """A number that is handed in."""
+        self.sizes.append(number)
+        return f"%s{len(self.sizes) - 1}"
 
     def name(self, hint: str = "v") -> str:
         self.count += 1
@@ -80,6 +86,7 @@ class Body:
         if type(count) is int and count <= step:
             yield 0
             return
+        count = self.size(count) if type(count) is int else count
         self.count += 1
         number = self.count
         head, end = f"head{number}", f"end{number}"
@@ -111,7 +118,7 @@ class Body:
     def times(self, a: Any, factor: int) -> Any:
         if type(a) is int:
             return a * factor
-        return 0 if factor == 0 else a if factor == 1 else self.put(f"mul nsw i64 {a}, {factor}")
+        return 0 if factor == 0 else a if factor == 1 else self.put(f"mul nsw i64 {a}, {self.size(factor)}")
 
     # ---- memory
 

@@ -11,13 +11,11 @@ from ._elements import Body, cost, literal, stored, type_of
 from ._traced import BOOL, INT, Array, Unsupported, contiguous
 
 HARD = frozenset(("reduce", "product", "steps", "scan"))  # always lie in memory
-LANES = 64  # bytes of a vector
-ROWS, VECTORS = 4, 4  # of a product's tile
 STORE = 0.4  # nanoseconds to put an element into memory and take it out again
 
 
 class Buffer:
-    """Where an array lies: `base` is "input", "scratch", "out" or "fixed", `at` a number or a byte offset."""
+    """Where an array lies: `base` is "input", "scratch", "out", "result", "number" or "fixed"."""
 
     __slots__ = ("base", "at")
 
@@ -124,8 +122,7 @@ def choose(roots: Sequence[Array]) -> tuple[list[Array], float]:
 class Kernel:
     """One loop nest, as a function of the memory that it reads and writes."""
 
-    def __init__(self, name: str, number_address: int) -> None:
-        self.name, self.numbers = name, number_address
+    def __init__(self) -> None:
         self.body = Body()
         self.pointers: dict[tuple, str] = {}
         self.buffers: list[Buffer] = []
@@ -140,10 +137,12 @@ class Kernel:
         return found
 
     def text(self) -> str:
-        parameters = ", ".join(f"ptr noalias nocapture {p}" for p in self.pointers.values())
+        """The function, whose name is to be put in for NAME."""
+        parameters = [f"ptr noalias nocapture {p}" for p in self.pointers.values()]
+        parameters += [f"i64 %s{i}" for i in range(len(self.body.sizes))]
         return "\n".join(
             [
-                f"define internal void @{self.name}({parameters}) #0 {{",
+                f"define void @NAME({', '.join(parameters)}) #0 {{",
                 "entry:",
                 *self.body.head,
                 *self.body.lines,
@@ -209,15 +208,15 @@ class Kernel:
         return at
 
     def number(self, a: Array) -> str:
-        """A Python number that enters the program: an element of 8 bytes of a table that is never written here."""
+        """A Python number that enters the program: 8 bytes in a table that is never written here."""
         key = "number", a.how
         found = self.body.memo[0].get(key)
         if found is None:
             found = self.body.name("n")
             kind = "double" if a.dtype.kind == "f" else "i64"
             raw = f"{found}.raw" if a.dtype == BOOL else found
-            where = f"ptr inttoptr (i64 {self.numbers + 8 * a.how} to ptr)"
-            self.body.head.append(f"  {raw} = load {kind}, {where}, align 8, !invariant.load !0")
+            where = self.pointer(Buffer("number", a.how))
+            self.body.head.append(f"  {raw} = load {kind}, ptr {where}, align 8")
             if a.dtype == BOOL:
                 self.body.head.append(f"  {found} = icmp ne i64 {raw}, 0")
             self.body.memo[0][key] = found

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -17,7 +18,6 @@ from ._elements import address
 from ._kernels import Buffer, Kernel
 from ._product import product, turns
 from ._traced import Array
-
 
 LEVEL = 3  # of LLVM's optimizations
 
@@ -35,8 +35,8 @@ def _features() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
-def machine_code(text: str, called: Sequence[str], name: str) -> tuple[Any, int]:
-    """The module compiled: what keeps it alive, and the address of the function `name`."""
+def machine_code(text: str, called: Iterable[str]) -> Any:
+    """The text compiled."""
     target = _started()
     cpu, features = _features()
     machine = target.create_target_machine(cpu=cpu, features=features, opt=LEVEL, jit=True)
@@ -45,14 +45,26 @@ def machine_code(text: str, called: Sequence[str], name: str) -> tuple[Any, int]
             where = address(function.removeprefix("flambeau."))
             assert where is not None
             llvm.add_symbol(function, where)
-    module = llvm.parse_assembly(f'target triple = "{machine.triple}"\n' + text)
+    module = llvm.parse_assembly(f'target triple = "{machine.triple}"\n' + text + ATTRIBUTES)
     options = llvm.create_pipeline_tuning_options(speed_level=LEVEL)
     options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = True, True, False
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    return engine, engine.get_function_address(name)
+    return engine
+
+
+# Functions that are there already, by their text: their addresses, and what keeps them alive. Shapes are parameters,
+# so that the programs of a training loop share most of theirs.
+_functions: dict[tuple, tuple[int, Any]] = {}
+_numbers = itertools.count()
+MOST = 4096  # of them
+
+
+def has(feature: str) -> bool:
+    """Whether the processor has this feature."""
+    return f"+{feature}" in _features()[1].split(",")
 
 
 class Table:
@@ -74,7 +86,7 @@ def data_offset() -> int | None:
 
 
 HEADER = data_offset()
-ATTRIBUTES = 'attributes #0 = { nounwind noinline }\nattributes #1 = { nounwind willreturn memory(none) }\n!0 = !{}\n'
+ATTRIBUTES = "\nattributes #0 = { nounwind noinline }\nattributes #1 = { nounwind willreturn memory(none) }\n"
 
 
 def aligned(size: int) -> int:
@@ -88,13 +100,10 @@ class Module:
         self.first_out, self.first_number = inputs, inputs + outputs
         self.table = Table(8 * (inputs + outputs + numbers))  # addresses of array objects, then numbers
         self.results = Table(8 * results)
-        self.numbers_at = self.table.address + 8 * self.first_number
-        self.buffers: dict[tuple, Buffer] = {}
-        self.lines: list[str] = []
-        self.calls: list[str] = []
-        self.called: dict[str, str] = {}
+        self.kernels: list[Kernel] = []
         self.size = 0  # bytes of scratch memory
         self.scratch: Any = None
+        self.alive: list[Any] = []
 
     def room(self, size: int) -> Buffer:
         """New scratch memory."""
@@ -104,13 +113,8 @@ class Module:
 
     def kernel(self, write: Callable[[Kernel], None]) -> None:
         """Adds one kernel."""
-        made = Kernel(f"k{len(self.calls)}", self.numbers_at)
-        write(made)
-        self.lines.append(made.text())
-        self.called.update(made.body.called)
-        given = ", ".join(f"ptr %{b.base}{b.at}" for b in made.buffers)
-        self.calls.append(f"  call void @{made.name}({given})")
-        self.buffers.update({(b.base, b.at): b for b in made.buffers})
+        self.kernels.append(Kernel())
+        write(self.kernels[-1])
 
     def add(self, a: Array) -> None:
         """Adds what computes `a`, which has a place."""
@@ -118,7 +122,7 @@ class Module:
             self.kernel(lambda k: k.reduce(a))
         elif a.kind == "product":
             spare = self.room(a.args[1].shape[-2] * a.args[1].shape[-1] * a.itemsize) if turns(a) else None
-            self.kernel(lambda k: product(k, a, spare))
+            self.kernel(lambda k: product(k, a, spare, shared, 64 if has("avx512f") else 32 if has("avx2") else 16))
         elif a.kind == "scan":
             self.kernel(lambda k: k.scan(a))
         elif a.kind == "steps":
@@ -127,11 +131,11 @@ class Module:
         else:
             self.kernel(lambda k: k.fill(a))
 
-    def text(self) -> str:
-        """The whole, in LLVM's language."""
+    def compiled(self) -> Callable[[], None]:
+        """The function."""
         self.scratch = Table(self.size)
-        heads = []
-        for base, at in self.buffers:
+        heads, calls, buffers = [], [], {(b.base, b.at) for k in self.kernels for b in k.buffers}
+        for base, at in sorted(buffers):
             name = f"%{base}{at}"
             if base in ("input", "out"):
                 place = self.table.address + 8 * (at + (self.first_out if base == "out" else 0))
@@ -139,12 +143,53 @@ class Module:
                 heads.append(f"  {name}.a = getelementptr i8, ptr {name}.o, i64 {HEADER}")
                 heads.append(f"  {name} = load ptr, ptr {name}.a, align 8")
             else:
-                start = {"scratch": self.scratch.address, "result": self.results.address, "fixed": 0}[base]
-                heads.append(f"  {name} = inttoptr i64 {start + at} to ptr")
-        main = ["define void @main() nounwind {", "entry:", *heads, *self.calls, "  ret void", "}"]
-        return "\n".join([*self.called.values(), *self.lines, *main, ATTRIBUTES])
+                start = {
+                    "scratch": self.scratch.address + at, "result": self.results.address + at, "fixed": at,
+                    "number": self.table.address + 8 * (self.first_number + at),
+                }[base]  # fmt: skip
+                heads.append(f"  {name} = inttoptr i64 {start} to ptr")
+        texts = [(k.text(), k.body.called) for k in self.kernels]
+        places = places_of(texts)
+        for (text, _), kernel in zip(texts, self.kernels, strict=True):
+            given = [f"ptr %{b.base}{b.at}" for b in kernel.buffers] + [f"i64 {n}" for n in kernel.body.sizes]
+            where, engine = places[text]
+            calls.append(f"  call void inttoptr (i64 {where} to ptr)({', '.join(given)})")
+            self.alive.append(engine)
+        self.kernels = []
+        main = ["define void @main() nounwind {", "entry:", *heads, *calls, "  ret void", "}"]
+        engine = machine_code("\n".join(main), ())
+        self.alive.append(engine)
+        return ctypes.PYFUNCTYPE(None)(engine.get_function_address("main"))
 
-    def compiled(self) -> tuple[Any, Callable[[], None]]:
-        """What keeps the code alive, and the function."""
-        engine, where = machine_code(self.text(), self.called, "main")
-        return engine, ctypes.PYFUNCTYPE(None)(where)
+
+def places_of(texts: Sequence[tuple[str, dict[str, str]]]) -> dict[str, tuple[int, Any]]:
+    """The addresses of functions, by their text; those not there yet are compiled."""
+    found = {text: _functions[text, LEVEL] for text, _ in texts if (text, LEVEL) in _functions}
+    missing = {text: called for text, called in texts if text not in found}
+    if missing:
+        names = {text: f"f{next(_numbers)}" for text in missing}
+        called = {k: v for one in missing.values() for k, v in one.items()}
+        written = [text.replace("@NAME", f"@{name}", 1) for text, name in names.items()]
+        engine = machine_code("\n".join([*called.values(), *written]), called)
+        if len(_functions) > MOST:
+            _functions.clear()
+        for text, name in names.items():
+            found[text] = _functions[text, LEVEL] = engine.get_function_address(name), engine
+    return found
+
+
+_shared: dict[tuple, int] = {}
+
+
+def shared(key: tuple, write: Callable[[], str]) -> int:
+    """The address of a function that many programs use, compiled when it is first needed; it stays."""
+    found = _shared.get((key, LEVEL))
+    if found is None:
+        name = f"f{next(_numbers)}"
+        engine = machine_code(write().replace("@NAME", f"@{name}", 1), ())
+        found = _shared[key, LEVEL] = engine.get_function_address(name)
+        _kept.append(engine)
+    return found
+
+
+_kept: list[Any] = []

@@ -1,210 +1,297 @@
-"""Matrix products as loops over vectors: a tile of the result stays in registers while the inner dimension passes."""
+"""Matrix products as loops over vectors: a tile of the result stays in registers while the inner dimension passes.
+
+The functions here take sizes and strides as parameters and are compiled once for all programs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from ._elements import literal, type_of
-from ._kernels import LANES, ROWS, VECTORS, Buffer, Kernel, located
+from ._elements import Body, literal, type_of
+from ._kernels import Buffer, Kernel, located
 from ._traced import Array, contiguous
 
-SMALL = 4  # columns (or rows) up to which sums over the inner dimension are taken one by one
+SMALL = 4  # columns up to which sums over the inner dimension are taken one by one
+ROWS = 4  # of a tile
 
 
 def turns(a: Array) -> bool:
     """Whether the right operand of a product has to be turned in memory first, so that its columns lie side by side."""
-    rows, inner, columns, strides = form(a)
-    return not plain(rows, inner, columns) and strides[-1] != 1
+    return not is_narrow(a) and located(a.args[1])[2][-1] != 1
 
 
-def plain(rows: int, inner: int, columns: int) -> bool:
-    """Whether a product is too narrow for vectors of columns."""
+def is_narrow(a: Array) -> bool:
+    """Whether a product has too few columns for vectors of them."""
+    (rows, inner), columns = a.args[0].shape[-2:], a.shape[-1]
     return columns < SMALL or rows == 1 and columns * inner < 64
 
 
-def form(a: Array) -> tuple[int, int, int, list[int]]:
-    """Rows, inner dimension and columns of a product, and the strides of its right operand."""
+def product(
+    kernel: Kernel, a: Array, spare: Buffer | None, shared: Callable[[tuple, Callable[[], str]], int], width: int
+) -> None:
+    """The product `a`; `spare` is room for its right operand, turned; vectors have `width` bytes."""
     x, y = a.args
-    return x.shape[-2], x.shape[-1], y.shape[-1], located(y)[2]
+    (rows, inner), columns = x.shape[-2:], y.shape[-1]
+    (left, left_start, left_strides), (right, right_start, right_strides) = located(x), located(y)
+    out, kind, body = contiguous(a.shape), a.dtype.str[1:], kernel.body
+    down, across = right_strides[-2:]
 
+    def call(where: int, *given: Any) -> None:
+        text = ", ".join(f"ptr {v}" if v.startswith("%b") or v.startswith("%v") else f"i64 {v}" for v in given)
+        body.do(f"call void inttoptr (i64 {where} to ptr)({text})")
 
-def product(kernel: Kernel, a: Array, spare: Buffer | None) -> None:
-    """The product `a`; `spare` is room for its right operand, turned."""
-    x, y = a.args
-    rows, inner, columns, _ = form(a)
-    left, left_start, left_strides = located(x)
-    right, right_start, right_strides = located(y)
-    out = contiguous(a.shape)
+    def place(of: Array, start: int, strides: list[int], batch: list[Any]) -> str:
+        assert of.place is not None
+        pointer, at = kernel.pointer(of.place), kernel.offset(of.offset + start, strides, batch)
+        return body.address(pointer, a.dtype, at if type(at) is str or at == 0 else body.size(at))
 
     def one(batch: list[Any]) -> None:
-        if plain(rows, inner, columns):
-            narrow(kernel, a, batch)
+        p = place(left, left_start, left_strides[:-2], batch)
+        q = place(right, right_start, right_strides[:-2], batch)
+        r = place(a, 0, list(out[:-2]), batch)
+        sides = [body.size(n) for n in left_strides[-2:]]
+        if is_narrow(a):
+            side_by_side = left_strides[-1] == down == 1
+            where = shared(("narrow", kind, side_by_side), lambda: narrow(a.dtype, side_by_side))
+            call(where, r, p, *sides, q, *[body.size(n) for n in (down, across, rows, inner, columns)])
             return
-        p = kernel.pointer(left.place), kernel.offset(left.offset + left_start, left_strides[:-2], batch)
-        q = kernel.pointer(right.place), kernel.offset(right.offset + right_start, right_strides[:-2], batch)
-        step = right_strides[-2]
+        step = body.size(down)
+        sizes = [body.size(n) for n in (inner, columns)]
         if spare is not None:
             to = kernel.pointer(spare)
-            turn(kernel, a.dtype, q, right_strides[-2:], to, inner, columns)
-            q, step = (to, 0), columns
-        r = kernel.pointer(a.place), kernel.offset(0, out[:-2], batch)
-        Tiles(kernel, a.dtype, p, left_strides[-2:], q, step, r, rows, inner, columns).run()
+            where = shared(("turn", kind, down == 1), lambda: turn(a.dtype, down == 1))
+            call(where, to, q, step, body.size(across), *sizes)
+            q, step = to, sizes[1]
+        where = shared(("tiles", kind, width), lambda: Tiles(a.dtype, width).text())
+        call(where, r, p, *sides, q, step, body.size(rows), *sizes)
 
     kernel.nest(a.shape[:-2], one)
 
 
-def narrow(kernel: Kernel, a: Array, batch: list[Any]) -> None:
-    """Each element as a sum of products."""
-    body, (x, y) = kernel.body, a.args
-    out = contiguous(a.shape)
+@contextmanager
+def span(body: Body, start: Any, end: Any, step: int) -> Iterator[Any]:
+    """A loop over start, start + step, ... as long as a whole step is left; the index is valid after it too."""
+    body.count += 1
+    number = body.count
+    body.do(f"br label %head{number}")
+    before = body.block
+    body.lines.append(f"head{number}:")
+    at = len(body.lines)
+    body.lines.append("")
+    body.do(f"%n{number} = add nsw i64 %i{number}, {step}")
+    body.do(f"%c{number} = icmp sle i64 %n{number}, {end}")
+    body.do(f"br i1 %c{number}, label %body{number}, label %end{number}")
+    body.lines.append(f"body{number}:")
+    body.block = f"body{number}"
+    yield f"%i{number}"
+    body.do(f"br label %head{number}")
+    body.lines[at] = f"  %i{number} = phi i64 [ {start}, %{before} ], [ %n{number}, %{body.block} ]"
+    body.lines.append(f"end{number}:")
+    body.block = f"end{number}"
 
-    def one(idx: list[Any]) -> None:
-        slot = kernel.slot("sum", a.dtype)
-        with body.loop(x.shape[-1]) as k:
-            factors = kernel.value(x, [*batch, idx[0], k]), kernel.value(y, [*batch, k, idx[1]])
-            kernel.gather("sum", a.dtype, slot, body.element("mul", a.dtype, a.dtype, list(factors)))
-        at = kernel.offset(0, out, [*batch, *idx])
-        body.store(kernel.slotted(slot, a.dtype), kernel.pointer(a.place), a.dtype, at)
 
-    kernel.nest(a.shape[-2:], one)
+@contextmanager
+def when(body: Body, condition: str) -> Iterator[None]:
+    """What is done only if a condition holds."""
+    holds = body.put(condition)
+    body.count += 1
+    number = body.count
+    body.do(f"br i1 {holds}, label %then{number}, label %end{number}")
+    body.lines.append(f"then{number}:")
+    body.block = f"then{number}"
+    yield
+    body.do(f"br label %end{number}")
+    body.lines.append(f"end{number}:")
+    body.block = f"end{number}"
 
 
-def turn(
-    kernel: Kernel, dtype: np.dtype, source: tuple[str, Any], strides: list[int], to: str, inner: int, columns: int
-) -> None:
-    """Writes `source` (inner, columns), whose columns lie apart, to `to` row after row."""
-    body, kind = kernel.body, type_of(dtype)
-    pointer, start = source
-    block = 4 if strides[0] == 1 else 1
-    down, right = inner - inner % block, columns - columns % block
-    if block > 1 and down and right:
-        mask = ", ".join(f"i32 {4 * j + i}" for i in range(4) for j in range(4))
-        with body.loop(right, 4) as j, body.loop(down, 4) as k:
-            parts = []
-            for c in range(4):
-                at = body.add(body.add(start, k), body.times(body.add(j, c), strides[1]))
-                place = body.address(pointer, dtype, at)
-                parts.append(body.put(f"load <4 x {kind}>, ptr {place}, align {dtype.itemsize}"))
-            both = "<8 x i32> <" + ", ".join(f"i32 {n}" for n in range(8)) + ">"
-            all_ = "<16 x i32> <" + ", ".join(f"i32 {n}" for n in range(16)) + ">"
-            pairs = [
-                body.put(f"shufflevector <4 x {kind}> {parts[n]}, <4 x {kind}> {parts[n + 1]}, {both}") for n in (0, 2)
+def at(body: Body, *parts: Any) -> str:
+    """The sum of products: pairs of values, or single ones."""
+    found: Any = 0
+    for part in parts:
+        one = body.put(f"mul nsw i64 {part[0]}, {part[1]}") if type(part) is tuple else part
+        found = body.add(found, one)
+    return found
+
+
+def function(body: Body, parameters: str) -> str:
+    return "\n".join([f"define void @NAME({parameters}) #0 {{", "entry:", *body.head, *body.lines, "  ret void", "}"])
+
+
+POINTERS = "ptr noalias %c, ptr noalias readonly %a, i64 %ra, i64 %ca, ptr noalias readonly %b"
+
+
+def narrow(dtype: np.dtype, side_by_side: bool) -> str:
+    """c = a @ b, each element a sum of products."""
+    body, kind = Body(), type_of(dtype)
+    body.head.append(f"  %slot = alloca {kind}, align 8")
+    with span(body, 0, "%rows", 1) as i, span(body, 0, "%columns", 1) as j:
+        first, second = at(body, (i, "%ra")), at(body, (j, "%cb"))
+        body.store(literal(0, dtype), "%slot", dtype, 0)
+        with span(body, 0, "%inner", 1) as k:
+            places = (k, k) if side_by_side else (at(body, (k, "%ca")), at(body, (k, "%rb")))
+            factors = [
+                body.load(p, dtype, at(body, start, place))
+                for p, start, place in zip(("%a", "%b"), (first, second), places, strict=True)
             ]
-            joined = body.put(f"shufflevector <8 x {kind}> {pairs[0]}, <8 x {kind}> {pairs[1]}, {all_}")
-            turned = body.put(f"shufflevector <16 x {kind}> {joined}, <16 x {kind}> poison, <16 x i32> <{mask}>")
-            for i in range(4):
-                lanes = ", ".join(f"i32 {4 * i + n}" for n in range(4))
-                row = body.put(
-                    f"shufflevector <16 x {kind}> {turned}, <16 x {kind}> poison, <4 x i32> <{lanes}>"
-                )
-                place = body.address(to, dtype, body.add(body.times(body.add(k, i), columns), j))
-                body.do(f"store <4 x {kind}> {row}, ptr {place}, align {dtype.itemsize}")
-    else:
-        down = right = 0
-    for first, rows, from_column, width in ((0, down, right, columns - right), (down, inner - down, 0, columns)):
-        if not rows or not width:
-            continue
-        with body.loop(width) as j, body.loop(rows) as k:
-            row, column = body.add(k, first), body.add(j, from_column)
-            at = body.add(body.add(start, body.times(row, strides[0])), body.times(column, strides[1]))
-            value = body.load(pointer, dtype, at)
-            body.store(value, to, dtype, body.add(body.times(row, columns), column))
+            both = body.put(f"fmul contract {kind} {factors[0]}, {factors[1]}")
+            total = body.put(f"fadd reassoc contract {kind} {body.load('%slot', dtype, 0)}, {both}")
+            body.store(total, "%slot", dtype, 0)
+        body.store(body.load("%slot", dtype, 0), "%c", dtype, at(body, (i, "%columns"), j))
+    return function(body, POINTERS + ", i64 %rb, i64 %cb, i64 %rows, i64 %inner, i64 %columns")
+
+
+def turn(dtype: np.dtype, blocks: bool) -> str:
+    """Writes %b (inner, columns), whose columns lie apart, to %c row after row; in blocks of 4 by 4 where columns have
+    their elements side by side."""
+    body, kind = Body(), type_of(dtype)
+
+    def single(k: Any, j: Any) -> None:
+        value = body.load("%b", dtype, at(body, (k, "%rb"), (j, "%cb")))
+        body.store(value, "%c", dtype, at(body, (k, "%columns"), j))
+
+    rest: Any = 0
+    if blocks:
+        with span(body, 0, "%columns", 4) as rest:
+            with span(body, 0, "%inner", 4) as k:
+                four(body, kind, dtype, k, rest)
+            with span(body, k, "%inner", 1) as k:
+                for c in range(4):
+                    single(k, body.add(rest, c))
+    with span(body, rest, "%columns", 1) as j, span(body, 0, "%inner", 1) as k:
+        single(k, j)
+    return function(
+        body, "ptr noalias %c, ptr noalias readonly %b, i64 %rb, i64 %cb, i64 %inner, i64 %columns"
+    )
+
+
+def four(body: Body, kind: str, dtype: np.dtype, k: str, j: str) -> None:
+    """A block of 4 by 4 turned."""
+    size = dtype.itemsize
+
+    def numbers(values: list[int]) -> str:
+        return f"<{len(values)} x i32> <" + ", ".join(f"i32 {n}" for n in values) + ">"
+
+    parts = []
+    for c in range(4):
+        place = body.address("%b", dtype, at(body, k, (body.add(j, c), "%cb")))
+        parts.append(body.put(f"load <4 x {kind}>, ptr {place}, align {size}"))
+    pairs = [
+        body.put(f"shufflevector <4 x {kind}> {parts[n]}, <4 x {kind}> {parts[n + 1]}, {numbers(list(range(8)))}")
+        for n in (0, 2)
+    ]
+    joined = body.put(f"shufflevector <8 x {kind}> {pairs[0]}, <8 x {kind}> {pairs[1]}, {numbers(list(range(16)))}")
+    mask = numbers([4 * c + i for i in range(4) for c in range(4)])
+    turned = body.put(f"shufflevector <16 x {kind}> {joined}, <16 x {kind}> poison, {mask}")
+    for i in range(4):
+        lanes = numbers([4 * i + n for n in range(4)])
+        row = body.put(f"shufflevector <16 x {kind}> {turned}, <16 x {kind}> poison, {lanes}")
+        place = body.address("%c", dtype, at(body, (body.add(k, i), "%columns"), j))
+        body.do(f"store <4 x {kind}> {row}, ptr {place}, align {size}")
 
 
 class Tiles:
-    """The product of two matrices in memory, the second with its columns side by side, tile by tile."""
+    """c = a @ b for b whose columns lie side by side, tile by tile; `width` is that of a vector in bytes."""
 
-    def __init__(
-        self, kernel: Kernel, dtype: np.dtype, left: tuple, left_strides: list[int], right: tuple, step: int,
-        out: tuple, rows: int, inner: int, columns: int,
-    ) -> None:  # fmt: skip
-        self.body, self.dtype, self.kind = kernel.body, dtype, type_of(dtype)
-        self.left, self.left_strides, self.right, self.step, self.out = left, left_strides, right, step, out
-        self.rows, self.inner, self.columns = rows, inner, columns
+    def __init__(self, dtype: np.dtype, width: int) -> None:
+        self.body, self.dtype, self.kind = Body(), dtype, type_of(dtype)
+        self.lanes = width // dtype.itemsize
+        self.vectors = (4, 2, 1) if width == 64 else (2, 1)  # of a tile: with those of b all fit the registers
+        self.masks = width > 16  # whether part of a vector can be read
 
-    def run(self) -> None:
-        lanes = LANES // self.dtype.itemsize
-        wide = lanes * VECTORS
-        done = self.columns - self.columns % wide
-        if done:
-            with self.body.loop(done, wide) as j:
-                self.down(j, [lanes] * VECTORS)
-        rest = self.columns - done
-        vectors = [lanes] * (rest // lanes)
-        part = rest % lanes
-        for width in (8, 4, 2, 1):
-            if part >= width and width < lanes:
-                vectors.append(width)
-                part -= width
-        while vectors:
-            self.down(done, vectors[:VECTORS])
-            done += sum(vectors[:VECTORS])
-            vectors = vectors[VECTORS:]
+    def text(self) -> str:
+        body, column = self.body, 0
+        for count in self.vectors:
+            with span(body, column, "%columns", count * self.lanes) as column:
+                self.down(column, count, self.lanes, "")
+        if self.masks:
+            with when(body, f"icmp slt i64 {column}, %columns"):
+                self.down(column, 1, self.lanes, self.mask(column))
+        else:
+            with span(body, column, "%columns", 1) as column:
+                self.down(column, 1, 1, "")
+        name = f"v{self.lanes}f{8 * self.dtype.itemsize}"
+        vector, mask = f"<{self.lanes} x {self.kind}>", f"<{self.lanes} x i1>"
+        made = function(body, POINTERS + ", i64 %step, i64 %rows, i64 %inner, i64 %columns")
+        if not self.masks:
+            return made
+        return (
+            f"declare {vector} @llvm.masked.load.{name}.p0(ptr, i32, {mask}, {vector})\n"
+            f"declare void @llvm.masked.store.{name}.p0({vector}, ptr, i32, {mask})\n" + made
+        )
 
-    def down(self, column: Any, widths: list[int]) -> None:
-        """All rows of the columns from `column` on."""
-        done = self.rows - self.rows % ROWS
-        if done:
-            with self.body.loop(done, ROWS) as i:
-                self.tile(i, ROWS, column, widths)
-        if self.rows % ROWS:
-            self.tile(done, self.rows % ROWS, column, widths)
+    def mask(self, column: str) -> str:
+        """Which lanes of the last vector there are."""
+        body, lanes = self.body, self.lanes
+        rest = body.put(f"sub nsw i64 %columns, {column}")
+        one = body.put(f"insertelement <{lanes} x i64> poison, i64 {rest}, i64 0")
+        every = body.put(
+            f"shufflevector <{lanes} x i64> {one}, <{lanes} x i64> poison, <{lanes} x i32> zeroinitializer"
+        )
+        numbers = ", ".join(f"i64 {n}" for n in range(lanes))
+        return body.put(f"icmp ult <{lanes} x i64> <{numbers}>, {every}")
 
-    def tile(self, row: Any, rows: int, column: Any, widths: list[int]) -> None:
+    def down(self, column: Any, count: int, lanes: int, mask: str) -> None:
+        """All rows of `count` vectors of columns."""
+        row: Any = 0
+        for rows in (ROWS, 1):
+            with span(self.body, row, "%rows", rows) as row:
+                self.tile(row, rows, column, count, lanes, mask)
+
+    def tile(self, row: str, rows: int, column: Any, count: int, lanes: int, mask: str) -> None:
         """One tile of the result."""
         body, kind, size = self.body, self.kind, self.dtype.itemsize
-        types = [kind if w == 1 else f"<{w} x {kind}>" for w in widths]
-        zero = literal(0, self.dtype)
-        totals = [[zero if w == 1 else "zeroinitializer" for w in widths] for _ in range(rows)]
-        count = self.inner
-        looped = count > 1
-        if looped:
-            body.count += 1
-            number = body.count
-            body.do(f"br label %head{number}")
-            before = body.block
-            body.lines.append(f"head{number}:")
-            at = len(body.lines)
-            body.block = f"head{number}"
-            phis = [[body.name("t") for _ in widths] for _ in range(rows)]
-            first, totals = totals, [list(r) for r in phis]
-        k: Any = f"%k{number}" if looped else 0
+        vector = kind if lanes == 1 else f"<{lanes} x {kind}>"
+        name = f"v{lanes}f{8 * size}"
+        lefts = [at(body, (body.add(row, r), "%ra")) for r in range(rows)]
+        body.count += 1
+        number = body.count
+        k = f"%k{number}"
+        before = body.block
+        body.do(f"br label %head{number}")
+        body.lines.append(f"head{number}:")
+        head = len(body.lines)
+        body.block = f"head{number}"
+        totals = [[body.name("t") for _ in range(count)] for _ in range(rows)]
+        sums: list[list[str]] = [[] for _ in range(rows)]
         parts = []
-        offset = column
-        for width, text in zip(widths, types, strict=True):
-            place = body.add(body.add(self.right[1], body.times(k, self.step)), offset)
-            address = body.address(self.right[0], self.dtype, place)
-            parts.append(body.put(f"load {text}, ptr {address}, align {size}"))
-            offset = body.add(offset, width)
+        for c in range(count):
+            place = body.address("%b", self.dtype, at(body, (k, "%step"), body.add(column, c * lanes)))
+            if mask:
+                read = f"@llvm.masked.load.{name}.p0(ptr {place}, i32 {size}, <{lanes} x i1> {mask}, {vector} poison)"
+                parts.append(body.put(f"call {vector} {read}"))
+            else:
+                parts.append(body.put(f"load {vector}, ptr {place}, align {size}"))
         for r in range(rows):
-            place = body.add(body.times(body.add(row, r), self.left_strides[0]), body.times(k, self.left_strides[1]))
-            factor = body.load(self.left[0], self.dtype, body.add(self.left[1], place))
-            for c, (width, text) in enumerate(zip(widths, types, strict=True)):
-                spread = factor
-                if width > 1:
-                    spread = body.put(f"insertelement {text} poison, {kind} {factor}, i64 0")
-                    spread = body.put(f"shufflevector {text} {spread}, {text} poison, <{width} x i32> zeroinitializer")
-                added = body.put(f"fmul contract {text} {spread}, {parts[c]}")
-                totals[r][c] = body.put(f"fadd contract {text} {totals[r][c]}, {added}")
-        if looped:
-            following = body.put(f"add nuw nsw i64 {k}, 1")
-            more = body.put(f"icmp slt i64 {following}, {count}")
-            body.do(f"br i1 {more}, label %head{number}, label %end{number}")
-            heads = [f"  {k} = phi i64 [ 0, %{before} ], [ {following}, %head{number} ]"]
-            for r in range(rows):
-                for c, text in enumerate(types):
-                    heads.append(
-                        f"  {phis[r][c]} = phi {text} [ {first[r][c]}, %{before} ], [ {totals[r][c]}, %head{number} ]"
-                    )
-            body.lines[at:at] = heads
-            body.lines.append(f"end{number}:")
-            body.block = f"end{number}"
+            factor = body.load("%a", self.dtype, at(body, lefts[r], (k, "%ca")))
+            if lanes > 1:
+                one = body.put(f"insertelement {vector} poison, {kind} {factor}, i64 0")
+                factor = body.put(f"shufflevector {vector} {one}, {vector} poison, <{lanes} x i32> zeroinitializer")
+            for c in range(count):
+                added = body.put(f"fmul contract {vector} {factor}, {parts[c]}")
+                sums[r].append(body.put(f"fadd contract {vector} {totals[r][c]}, {added}"))
+        following = body.put(f"add nuw nsw i64 {k}, 1")
+        more = body.put(f"icmp slt i64 {following}, %inner")
+        body.do(f"br i1 {more}, label %head{number}, label %end{number}")
+        zero = literal(0, self.dtype) if lanes == 1 else "zeroinitializer"
+        heads = [f"  {k} = phi i64 [ 0, %{before} ], [ {following}, %head{number} ]"]
         for r in range(rows):
-            offset = column
-            for c, (width, text) in enumerate(zip(widths, types, strict=True)):
-                place = body.add(body.add(self.out[1], body.times(body.add(row, r), self.columns)), offset)
-                address = body.address(self.out[0], self.dtype, place)
-                body.do(f"store {text} {totals[r][c]}, ptr {address}, align {size}")
-                offset = body.add(offset, width)
+            for c in range(count):
+                start = f"[ {zero}, %{before} ], [ {sums[r][c]}, %head{number} ]"
+                heads.append(f"  {totals[r][c]} = phi {vector} {start}")
+        body.lines[head:head] = heads
+        body.lines.append(f"end{number}:")
+        body.block = f"end{number}"
+        for r in range(rows):
+            for c in range(count):
+                to = at(body, (body.add(row, r), "%columns"), body.add(column, c * lanes))
+                place = body.address("%c", self.dtype, to)
+                if mask:
+                    body.do(f"call void @llvm.masked.store.{name}.p0({vector} {sums[r][c]}, ptr {place}, i32 {size}, "
+                            f"<{lanes} x i1> {mask})")  # fmt: skip
+                else:
+                    body.do(f"store {vector} {sums[r][c]}, ptr {place}, align {size}")

@@ -62,7 +62,7 @@ class Update:
             raise Unsupported("too large an expression")
         self.module = Module(arrays, 0, 1 + len(self.letters), 1)
         self.module.kernel(lambda kernel: self.loop(kernel, written))
-        self.engine, self.function = self.module.compiled()
+        self.function = self.module.compiled()
 
     def loop(self, kernel: Kernel, written: list[tuple[Array, Array]]) -> None:
         """Element by element: first all new values, then they are written."""

@@ -111,7 +111,7 @@ class Native:
                 a.place, a.strides = module.room(a.nbytes), contiguous(a.shape)
         for a in kept:
             module.add(a)
-        self.engine, self.function = module.compiled()
+        self.function = module.compiled()
 
     def source(self) -> tuple[str, dict[str, Any]]:
         """The Python function that hands values in and out, as source, and the names that it uses."""
