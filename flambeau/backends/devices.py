@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from ..device import CPU, gpus
-from ..graph import Node
+from ..dtypes import float32
+from ..graph import Node, spec
 from . import Program, Refused, tiers
 from . import numpy as host
 
 STAND_IN = os.environ.get("FLAMBEAU_CUDA_STANDIN", "") not in ("", "0")  # for tests: JAX's further CPU devices are GPUs
 _DRIVER = ("/dev/nvidiactl", "/dev/dxg", "/proc/driver/nvidia/version")
 _found: list[Any] | None = None
+NOTHING = spec((), float32)
 
 
 def possible() -> bool:
@@ -88,6 +90,20 @@ def fetched(leaves: Sequence[Any]) -> list:
         else:
             values.append(v)
     return values
+
+
+def copied(value: Any, where: Any) -> Any:
+    """An array on a GPU that nothing else refers to."""
+    from . import xla
+
+    return xla.copied(value, found()[where.index])
+
+
+def step(program: Program, where: Any, flat: bool, negate: bool) -> Any:
+    """The update of an optimizer over arrays on a GPU."""
+    from . import xla
+
+    return xla.Step(program, found()[where.index], flat, negate)
 
 
 # ---- programs

@@ -405,6 +405,12 @@ def put(value: Any, where: Any) -> Any:
     return jax.device_put(value, where, may_alias=False)
 
 
+def copied(value: Any, where: Any) -> Any:
+    """A new array in the memory of a device."""
+    moved = put(value, where)
+    return jnp.copy(moved) if moved is value else moved
+
+
 def is_array(value: Any) -> bool:
     """Whether a value is an array of JAX's."""
     return isinstance(value, jax.Array)

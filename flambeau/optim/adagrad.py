@@ -34,7 +34,7 @@ class Adagrad(Optimizer):
             for p in group["params"]:
                 first = np.full(p.shape, initial_accumulator_value * (1 + 1j) if p.is_complex()
                                 else initial_accumulator_value, p.dtype.numpy)
-                self._state[p].update(step=from_array(np.array(0.0, np.float32)), sum=from_array(first))
+                self._state[p].update(step=from_array(np.array(0.0, np.float32)), sum=from_array(first).to(p.device))
 
     def initial(self, name: str, p: Any, group: dict[str, Any]) -> Any:
         return group["initial_accumulator_value"]

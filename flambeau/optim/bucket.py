@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import dtypes
 from ..backends import SUPPLIED, Program
+from ..device import CPU
 from ..engine import engine
 from ..graph import Node, Spec, leaf, mode, spec
 from ..views import mark_changed, rebind
@@ -109,6 +110,7 @@ class Bucket:
     Complex numbers are worked on as pairs of real ones. With `apart` it is one parameter that keeps its shape, and so
     does its state.
     """
+    where = CPU
 
     def __init__(self, params: list, state: dict[Any, dict], names: Sequence[str], initial: Callable, count: int,
                  scalars: dict[str, float], apart: bool = False) -> None:
@@ -186,7 +188,7 @@ class Bucket:
 
     def fits(self) -> bool:
         """Whether the parameters still have the shapes and the dtype they came with."""
-        return all(p._node is n or p._node.shape == shape and p._node.dtype is self.dtype
+        return all(p._node is n or p._node.shape == shape and p._node.dtype is self.dtype and p._node.device is CPU
                    for p, n, shape in zip(self.params, self.nodes, self.shapes, strict=True))
 
     def alone(self) -> bool:

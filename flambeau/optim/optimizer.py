@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Handle, enable_grad
+from ..device import CPU
 from ..dtypes import complex64, complex128, float32, float64
 from ..engine import engine
 from ..graph import mode, spec
@@ -197,7 +198,7 @@ class Optimizer:
                     derived: dict[str, Any]) -> Update:
         """The program that moves `bucket` under the present settings, traced when they are new in kind."""
         form, real = bucket.form(), _real(bucket.dtype)
-        forms = {n: spec(bucket.state[n].shape if bucket.apart else form, real) for n in bucket.names}
+        forms = {n: spec(bucket.give(n, 0).shape if bucket.apart else form, real) for n in bucket.names}
         key = (form, real, *forms.items(), *[shape_of(n, v) for n, v in fixed.items()], bucket.flags)
         update = self._updates.get(key)
         if update is None:
@@ -214,13 +215,17 @@ class Optimizer:
         for i, p in enumerate(params):
             held = self._state[p]
             scalars = tuple([_number(held.get(n, v)) for n, v in first.items()])
-            sorts.setdefault((p.dtype, int(_number(held.get("step", 0))), scalars, self._sort(held),
+            sorts.setdefault((p.device, p.dtype, int(_number(held.get("step", 0))), scalars, self._sort(held),
                               0 if self.elementwise else i), []).append(p)
         made = []
-        for (_, count, scalars, begun, _), same in sorts.items():
-            made.append(Bucket(same, self._state, self.needed(group, same[0]), lambda n, p: self.initial(n, p, group),
-                               count if self.counts else begun, dict(zip(first, scalars, strict=True)),
-                               not self.elementwise))
+        for (where, _, count, scalars, begun, _), same in sorts.items():
+            names = self.needed(group, same[0])
+            for p in same:
+                check_places(where, [self._state[p].get(n) for n in names])
+            sort: Any = Bucket if where is CPU else _device_bucket()
+            made.append(sort(same, self._state, names, lambda n, p: self.initial(n, p, group),
+                             count if self.counts else begun, dict(zip(first, scalars, strict=True)),
+                             not self.elementwise))
         filled = self._filled[place] = params, made
         return filled
 
@@ -232,7 +237,7 @@ class Optimizer:
 
     def _move_apart(self, place: int, group: dict[str, Any], params: list) -> None:
         """A step in tensor operations, one parameter after the other, which the tape records."""
-        if group.get("capturable"):
+        if group.get("capturable") and any(p.device is CPU for p in params):
             raise AssertionError("If capturable=True, params and state_steps must be on supported devices: "
                                  "['cuda', 'xpu', 'hpu', 'privateuseone', 'xla'].")
         self._release(place)
@@ -242,8 +247,8 @@ class Optimizer:
                 scalars = {n: _number(held.get(n, v)) for n, v in first.items()}
                 count = 1 + (int(_number(held.get("step", 0))) if self.counts else self._sort(held))
                 state = {n: held.get(n) if held.get(n) is not None else
-                         from_array(np.full(p.shape, self.initial(n, p, group),
-                                            p.dtype.numpy)) for n in self.needed(group, p)}
+                         from_array(np.full(p.shape, self.initial(n, p, group), p.dtype.numpy),
+                                    s=p._node.spec.like()) for n in self.needed(group, p)}
                 derived = self.derived(group, count, scalars)
                 values = {**{n: _setting(n, group[n]) for n in self._wanted}, **{n: derived[n] for n in self._derived}}
                 new = self.update(p, -p.grad if group.get("maximize") else p.grad, state, **values)
@@ -267,7 +272,7 @@ class Optimizer:
                     self._note(held, bucket.count, bucket.scalars)
                     for name in bucket.names:
                         value = bucket.give(name, j)
-                        held[name] = from_array(value, s=spec(value.shape, bucket.dtype))
+                        held[name] = from_array(value, s=spec(value.shape, bucket.dtype, bucket.where))
 
     # ---- state
 
@@ -350,7 +355,7 @@ class Optimizer:
             value = from_array(np.array(value.detach().cpu().numpy()))          # a tensor of another library
         if name == "step" or name in self.scalar_state(self.defaults):
             return value.clone()  # type: ignore[attr-defined]
-        return value.to(dtype=p.dtype if p.is_floating_point() else value.dtype, copy=True)
+        return value.to(dtype=p.dtype if p.is_floating_point() else value.dtype, device=p.device, copy=True)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
@@ -456,6 +461,21 @@ def _added(hooks: OrderedDict, hook: Callable) -> Handle:
 
 
 Optimizer.step = called_again(hooked(Optimizer.step))  # type: ignore[method-assign]
+
+
+def _device_bucket() -> Any:
+    """The bucket of parameters on a GPU."""
+    from .on_device import DeviceBucket
+    return DeviceBucket
+
+
+def check_places(where: Any, held: list) -> None:
+    """Raises PyTorch's error if state is on another device than its parameter, which was moved since."""
+    for t in held:
+        if t is not None and t.device is not where:
+            first, second = (t.device, where) if where is CPU else (where, t.device)
+            raise RuntimeError("Expected all tensors to be on the same device, but found at least two devices, "
+                               f"{first} and {second}!")
 
 
 def _identical(a: list, b: list) -> bool:
