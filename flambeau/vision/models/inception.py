@@ -59,7 +59,7 @@ class _Branches(nn.Module):
     """
 
     chains: list[list[Any]]
-    pooling: Callable[[Tensor], Tensor]
+    pooling: Any  # averaged or halved, called as a function
     behind_pooling: str | None = None
 
     def __init__(self, in_channels: int, conv_block: Layer | None, sizes: list[list[Any]],
