@@ -81,13 +81,13 @@ class Update:
         space: dict[str, Any] = {
             "native": self.function, "words": words, "floats": words.view(np.float64), "check": self.check,
         }  # fmt: skip
-        lines = ["def make():", *[f" l{i} = None" for i in arrays]]
+        lines = ["def make():", *[f" l{i} = 0" for i in arrays]]  # by number: nothing holds on to an array
         lines.append(f" def run({', '.join([*[f'a{i}' for i in arrays], *numbers])}, *rest):")
         lines.append("  nonlocal " + ", ".join(f"l{i}" for i in arrays))
-        same = " and ".join(f"a{i} is l{i}" for i in arrays)
-        lines.append(f"  if not ({same}):")
+        same = " and ".join(f"id(a{i}) == l{i}" for i in arrays)
+        lines.append(f"  if not (len(a0) == words[0] and {same}):")
         lines.append(f"   words[0] = check(({', '.join(f'a{i}' for i in arrays)}))")
-        lines += [f"   l{i} = a{i}" for i in arrays]
+        lines += [f"   l{i} = id(a{i})" for i in arrays]
         for j, (name, letter) in enumerate(zip(numbers, self.letters, strict=True)):
             lines.append(f"  {'floats' if letter == 'd' else 'words'}[{j + 1}] = {name}")
         lines += ["  native()", " return run"]
