@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ...creation import from_numpy
 from ...dtypes import default_dtype
 from ...tensor import Tensor, from_array
 from . import _pillow as pillow
 from ._support import is_pil
-from ._torch import fl
 
 SHORT = "I;16" if sys.byteorder == "little" else "I;16B"
 ARRAY_KIND = {"I": np.int32, SHORT: np.int16, "F": np.float32}
@@ -42,7 +42,7 @@ def to_tensor(image: Any) -> Tensor:
         raise TypeError(f"pic should be PIL Image or ndarray. Got {type(image)}")
     array = array.transpose(2, 0, 1)
     if array.dtype != np.uint8:
-        return fl.from_numpy(np.array(array, order="C"))
+        return from_numpy(np.ascontiguousarray(array))
     kind = default_dtype().numpy
     found = np.empty(array.shape, kind)
     np.divide(array, kind.type(255), out=found, dtype=kind, casting="unsafe")
@@ -55,7 +55,7 @@ def pil_to_tensor(image: Any) -> Tensor:
         raise TypeError(f"pic should be PIL Image. Got {type(image)}")
     width, height = image.size
     array = np.array(image).reshape(height, width, -1)
-    return fl.from_numpy(np.array(array.transpose(2, 0, 1), order="C"))
+    return from_array(np.ascontiguousarray(array.transpose(2, 0, 1)))
 
 
 # What the pixels of one channel may be, and the modes for more.

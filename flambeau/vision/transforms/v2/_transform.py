@@ -104,14 +104,15 @@ class Transform(Module):
         return self._transformed(inputs[0] if len(inputs) == 1 else inputs)
 
     def _transformed(self, sample: Any, always: bool = True) -> Any:
-        flat, spec = tree_flatten(sample)
+        alone = isinstance(sample, Tensor) or is_pil(sample)
+        flat, spec = ([sample], None) if alone else tree_flatten(sample)
         self.check_inputs(flat)
         if not always and chance() >= self.p:
             return sample
         wanted = self._needs_transform_list(flat)
         params = self.make_params([value for value, needed in zip(flat, wanted, strict=True) if needed])
         new = [self.transform(value, params) if needed else value for value, needed in zip(flat, wanted, strict=True)]
-        return tree_unflatten(new, spec)
+        return new[0] if spec is None else tree_unflatten(new, spec)
 
     def _needs_transform_list(self, flat_inputs: list) -> list[bool]:
         found, plain = [], not has_any(flat_inputs, tv_tensors.Image, tv_tensors.Video, is_pil)
