@@ -29,7 +29,11 @@ MATRICES = {"_eig", "_eigvals", "_ldl", "_ldl_solve", "_lstsq"}
 def quick_compiler(monkeypatch):
     """Programs that run once: what the compiler does not optimise takes half the time."""
     compile = jax.stages.Lowered.compile
-    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    options = {
+        "xla_backend_optimization_level": 0,
+        "xla_llvm_disable_expensive_passes": True,
+        "xla_cpu_parallel_codegen_split_count": 1,
+    }
     monkeypatch.setattr(jax.stages.Lowered, "compile", functools.partialmethod(compile, compiler_options=options))
 
 
@@ -59,7 +63,7 @@ def results(op, case):
         if top is not None and top.requires_grad:
             top.backward()
     grads = [t.grad for t in leaves if t.grad is not None]
-    return [np.array(o.detach()._value()) for o in (*outs, *grads)]
+    return [np.array(o._value()) for o in (*outs, *grads)]
 
 
 @pytest.mark.parametrize("op, case", list(table()))
