@@ -17,28 +17,29 @@ from ..device import CPU
 from ..engine import engine
 from ..graph import Node, Spec, leaf, mode, spec
 from ..views import mark_changed, rebind
-from .hot import Hot
+from .hot import NEVER, Hot
 from .inplace import Plan, plan
 
 CHUNK = 1 << 15            # elements worked on at a time, so that all arrays of an update stay in the cache
 
 
-def _references() -> tuple[int, int]:
-    """What getrefcount says of a node that its tensor and the bucket hold, and of an array that only its node holds."""
+def _references() -> tuple[set[int], set[int], int]:
+    """What getrefcount says of nodes that their tensors and the bucket hold, of arrays that only their nodes hold, and
+    of an array that its owner alone refers to, as `Bucket.alone` asks."""
     node = Node(spec((), dtypes.float32).leaf, (), np.zeros(1))
     tensor, nodes = {"_node": node}, [node]
     del node
-    counted = getrefcount(nodes[0]), getrefcount(nodes[0].value)
+    counted = {*map(getrefcount, nodes)}, {*map(getrefcount, [n.value for n in nodes])}, getrefcount(nodes[0].value)
     del tensor
     return counted
 
 
-_NODE, _ARRAY = _references()
+_NODE, _ARRAY, _FLAT = _references()
 
 
 class Update:
     """How a parameter moves, as a program over it, its gradient, its state and the numbers that change."""
-    __slots__ = ("plan", "state", "program", "run", "asked")
+    __slots__ = ("plan", "state", "program", "run", "native", "asked")
 
     def __init__(self, rule: Callable, like: Spec, state: dict[str, Spec], fixed: dict[str, Any],
                  derived: dict[str, Any], elementwise: bool) -> None:
@@ -69,6 +70,7 @@ class Update:
         self.program = Program(inputs, [new, *known.values()], prepare)
         self.plan = found[0]
         self.run: Callable[..., None] = self.plan.run
+        self.native = False                       # whether `run` is machine code
         self.asked = False                        # whether it has been given to a compiler
 
 
@@ -188,42 +190,49 @@ class Bucket:
 
     def fits(self) -> bool:
         """Whether the parameters still have the shapes and the dtype they came with."""
+        if [p._node for p in self.params] == self.nodes:
+            return True
         return all(p._node is n or p._node.shape == shape and p._node.dtype is self.dtype and p._node.device is CPU
                    for p, n, shape in zip(self.params, self.nodes, self.shapes, strict=True))
 
     def alone(self) -> bool:
         """Whether nothing but the parameters looks at the flat buffer, so that it can be written to."""
         nodes = self.nodes
-        for i, p in enumerate(self.params):
-            if p._node is not nodes[i] or getrefcount(nodes[i]) != _NODE or getrefcount(nodes[i].value) != _ARRAY:
-                return False
+        if [p._node for p in self.params] != nodes or {*map(getrefcount, nodes)} != _NODE:
+            return False
+        for p in self.params:
             if "_views" in p.__dict__ and any(ref() is not None for ref in p._views):
                 return False
-        return getrefcount(self.flat) == _ARRAY + len(nodes)
+        return {*map(getrefcount, [n.value for n in nodes])} == _ARRAY and getrefcount(self.flat) == _FLAT + len(nodes)
 
     def step(self, negate: bool) -> None:
         """One step: gradients in, parameters and state moved."""
-        gradients = [engine.force(p._grad._node) for p in self.params]
+        force = engine.force
+        gradients = [n.value if n.value is not None else force(n) for n in [p._grad._node for p in self.params]]
         start = perf_counter()
         alone = self.alone()
         if not alone and any(p._node is not n for p, n in zip(self.params, self.nodes, strict=True)):
             self.adopt()
             alone = self.alone()
         flat = self.flat if alone or self.hot.memories else self.flat.copy()
-        with np.errstate(all="ignore"):
-            if self.apart:
-                self.move(flat.reshape(self.shapes[0]), np.array(gradients[0], self.real, order="C"), negate)
-            elif self.hot.memories:
-                flat = self.hot.move(self, alone, [g.ravel() for g in gradients], negate)
-            else:
-                self.move_all(flat, [g.ravel() for g in gradients], negate)
+        if self.update.native:
+            self.move_all(flat, [g.ravel() for g in gradients], negate)
+        else:
+            with np.errstate(all="ignore"):
+                if self.apart:
+                    self.move(flat.reshape(self.shapes[0]), np.array(gradients[0], self.real, order="C"), negate)
+                elif self.hot.memories:
+                    flat = self.hot.move(self, alone, [g.ravel() for g in gradients], negate)
+                else:
+                    self.move_all(flat, [g.ravel() for g in gradients], negate)
         if alone:
             for p in self.params:
                 own = p.__dict__
                 own["_changes"] = own.get("_changes", 0) + 1
         else:
             self.show(flat)
-        self.hot.ran(self, perf_counter() - start)
+        if self.hot.due != NEVER:
+            self.hot.ran(self, perf_counter() - start)
 
     def move(self, p: np.ndarray, g: np.ndarray, negate: bool) -> None:
         """Moves one parameter in its own shape."""

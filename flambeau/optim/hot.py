@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..backends import tiers
+from ..backends.tiers import NEVER
 
 SMALLEST = 1 << 14         # elements from which a compiled update can be quicker than NumPy's
 TRIALS = 5
@@ -22,7 +23,7 @@ class Hot:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.due = 0.0                            # the seconds after which it is looked at; 0 before the first step
-        self.best = self.quick = tiers.NEVER      # the shortest steps of NumPy and of XLA
+        self.best = self.quick = NEVER      # the shortest steps of NumPy and of XLA
         self.runs = 0
         self.future: Any = None
         self.update: Any = None
@@ -37,14 +38,14 @@ class Hot:
             return
         policy = tiers.policy
         if self.due == 0.0 and bucket.size < SMALLEST:
-            self.due = tiers.NEVER if bucket.apart else native_due(bucket.update)
+            self.due = NEVER if bucket.apart else native_due(bucket.update)
         elif bucket.size < SMALLEST:
-            self.due = tiers.NEVER
+            self.due = NEVER
             make_native(bucket.update)
         elif self.due == 0.0:
             fits = not bucket.apart and bucket.width == 1 and bucket.real.itemsize >= 4
             wanted = fits and policy.choice != "numpy" and not policy.pinned and tiers.installed()
-            self.due = tiers.expected_compile(bucket.update.program) if wanted else tiers.NEVER
+            self.due = tiers.expected_compile(bucket.update.program) if wanted else NEVER
             if wanted and policy.choice == "xla":
                 self.order(bucket)
                 self.future.result()
@@ -75,7 +76,7 @@ class Hot:
         """Moves the arrays to where the compiled update works."""
         if self.future.exception() is not None:
             tiers.warn_of(f"the update of an optimizer over {bucket.size} numbers", self.future.exception())
-            self.due = tiers.NEVER
+            self.due = NEVER
             return
         from ..backends.xla import Memory
         self.update, self.runs = self.future.result(), 0
@@ -111,19 +112,19 @@ class Hot:
                 self.leave(bucket)
             tiers.policy.say(f"update of {bucket.size} numbers: NumPy {self.best * 1e6:.0f} us, XLA "
                              f"{self.quick * 1e6:.0f} us; {'xla' if self.memories else 'numpy'} stays")
-            self.due = tiers.NEVER
+            self.due = NEVER
 
     def leave(self, bucket: Any) -> None:
         """Back to NumPy, which works on the same memory."""
         self.memories, self.update, self.gradient = [], None, None
-        self.due = tiers.NEVER
+        self.due = NEVER
 
 
 def native_due(update: Any) -> float:
     """The seconds of steps from which native code for a small update pays."""
     policy = tiers.policy
     if policy.choice not in ("auto", "native") or policy.pinned or not tiers.installed("native"):
-        return tiers.NEVER
+        return NEVER
     return 0.0 if policy.choice == "native" else tiers.expected_compile(update.program, "native")
 
 
@@ -137,6 +138,6 @@ def make_native(update: Any) -> None:
         from ..backends.native import updating
         made = updating(update.program, 2 + len(update.state))
         if made is not None:
-            update.run = made
+            update.run, update.native = made, True
 
     tiers.in_background(work)
