@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -23,8 +23,24 @@ def modules() -> dict[str, frozenset[str]]:
     return {module: frozenset(members) for module, members in table.items()}
 
 
-def missing(module_name: str, name: str, existing: Iterable[str]) -> AttributeError:
-    """The error for `module_name.name`, which flambeau lacks: whether PyTorch has it, and the nearest name here."""
+_told: dict[tuple[str, str], str] = {}  # programs ask for a name with hasattr again and again
+
+
+def missing(module_name: str, name: str, existing: Iterable[str] | Callable[[], Iterable[str]]) -> AttributeError:
+    """The error for `module_name.name`, which flambeau lacks: whether PyTorch has it, and the nearest name here.
+
+    `existing`, the names that there are, may be a function that gives them.
+    """
+    text = _told.get((module_name, name))
+    if text is None:
+        text = told(module_name, name, existing() if callable(existing) else existing)
+        if len(_told) < 10_000:
+            _told[module_name, name] = text
+    return AttributeError(text, name=name)
+
+
+def told(module_name: str, name: str, existing: Iterable[str]) -> str:
+    """The text of that error."""
     from ._version import VERSION
 
     path = "torch" + module_name.removeprefix("flambeau").removeprefix("torch")
@@ -38,7 +54,7 @@ def missing(module_name: str, name: str, existing: Iterable[str]) -> AttributeEr
     near = [] if name.startswith("_") else nearest(name, existing)
     if near:
         text += f"; nearest here: {', '.join(near)}"
-    return AttributeError(text, name=name)
+    return text
 
 
 def is_class(path: str) -> bool:

@@ -54,7 +54,7 @@ class Tensor(Arithmetic):
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         from ._names import missing
 
-        raise missing("torch.Tensor", name, dir(Tensor))
+        raise missing("torch.Tensor", name, lambda: dir(Tensor))
 
     # ---- what it is
 
