@@ -114,12 +114,16 @@ def test(options: list[str]) -> int:
     prepare("test")
     if os.environ.get("FLAMBEAU_REFERENCE") == "1" or os.environ.get("CI"):
         install_reference()
-    status = run(PYTHON, "-m", "pytest", *options)
-    if options or status:
+    if options:
+        return run(PYTHON, "-m", "pytest", *options)
+    several = ["-n", str(min(4, os.cpu_count() or 1))]
+    single = {"OMP_NUM_THREADS": "1"}
+    status = run(PYTHON, "-m", "pytest", *several, environment=single)
+    if status:
         return status
     print("Again, with every operation run at once:", flush=True)
     ignored = [f"--ignore=tests/{name}.py" for name in ONCE]
-    return run(PYTHON, "-m", "pytest", *ignored, environment={"FLAMBEAU_EAGER": "1"})
+    return run(PYTHON, "-m", "pytest", *several, *ignored, environment={**single, "FLAMBEAU_EAGER": "1"})
 
 
 def lint() -> int:
