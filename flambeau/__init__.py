@@ -30,7 +30,7 @@ from .creation import (
     zeros,
     zeros_like,
 )
-from .device import device
+from .device import AcceleratorError, OutOfMemoryError, device
 from .dtypes import dtype
 from .info import (
     broadcast_shapes,
@@ -88,6 +88,7 @@ _interchange.install()
 from . import _C, accelerator, amp, backends, cpu, cuda, masked, nn, optim, signal, utils
 from .amp import GradScaler, autocast
 from .amp.autocast_mode import get_autocast_dtype, is_autocast_enabled, set_autocast_dtype
+from .backends import cuda as _backends_cuda
 from .backends import cudnn as _cudnn
 from .backends import mkl as _mkl
 from .backends import mps as _mps

@@ -30,6 +30,14 @@ TYPES = (
 )
 
 
+class AcceleratorError(RuntimeError):
+    """A GPU cannot do what it was asked."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """The memory of a GPU is full."""
+
+
 class device:
     """`device("cpu")`, `device("cuda:1")`, `device("cuda", 1)`: a kind of processor and, where there are several,
     which.
@@ -132,6 +140,6 @@ def resolve(where: object) -> device:
             raise AssertionError("Torch not compiled with CUDA enabled")
         index = here.index if found.index is None else found.index
         if not 0 <= index < count:
-            raise RuntimeError("CUDA error: invalid device ordinal")
+            raise AcceleratorError("CUDA error: invalid device ordinal")
         return gpus.device(index)
     raise RuntimeError(f"flambeau has no '{found.type}' device on this machine; use device='cpu'")

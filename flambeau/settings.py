@@ -7,14 +7,13 @@ import warnings
 from typing import Any
 
 from .backends.tiers import policy
-from .device import CPU, device, resolve
+from .device import CPU, device, here, resolve
 
 _state: dict[str, Any] = {
     "threads": int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
     "interop": os.cpu_count() or 1,
     "deterministic": False,
     "warn_only": False,
-    "precision": "highest",
     "warn_always": False,
 }
 
@@ -73,28 +72,28 @@ def is_warn_always_enabled() -> bool:
 
 
 def set_default_device(device: Any) -> None:
-    """Where new tensors go: the processor, there being no other here."""
-    resolve(device)
+    """Where new tensors go, in this thread; None for the processor."""
+    here.default = CPU if device is None else resolve(device)
 
 
 def get_default_device() -> device:
     """Where new tensors go."""
-    return CPU
+    return here.default
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Accepted; products of float32 are always computed in float32."""
+    """How a GPU may round the factors of products of float32; "highest" is not at all. A processor never does."""
     if precision not in ("highest", "high", "medium"):
         warnings.warn(
             f"{precision} is not one of 'highest', 'high', or 'medium'; the current setting is unchanged", stacklevel=2
         )
         return
-    _state["precision"] = precision
+    policy.choose_precision(precision)
 
 
 def get_float32_matmul_precision() -> str:
     """What set_float32_matmul_precision was given."""
-    return _state["precision"]
+    return policy.precision
 
 
 def set_flush_denormal(mode: bool) -> bool:

@@ -429,7 +429,7 @@ class Tensor(Arithmetic):
         from .autograd.walk import type_name
 
         if dtype is None:
-            return "torch." + type_name(self.dtype)
+            return ("torch.cuda." if self.is_cuda else "torch.") + type_name(self.dtype)
         if isinstance(dtype, str):
             for candidate in dtypes.dtype.by_name.values():
                 if dtype == "torch." + type_name(candidate):

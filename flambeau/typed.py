@@ -7,6 +7,7 @@ from typing import Any
 from . import dtypes
 from .autograd.walk import type_name
 from .creation import legacy_tensor
+from .device import gpus
 from .tensor import Tensor
 
 
@@ -28,15 +29,17 @@ class TypedClass(type):
 
 
 class AbsentClass(TypedClass):
-    """The class of torch.cuda.FloatTensor and the like: nothing is an instance, and none can be made."""
+    """The class of torch.cuda.FloatTensor and the like: without a GPU nothing is an instance, and none can be made."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if gpus.count():
+            return super().__call__(*args, device="cuda", **kwargs)
         raise TypeError(
             f"type torch.cuda.{cls.__name__} not available. Torch not compiled with CUDA enabled."
         )
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return False
+        return super().__instancecheck__(instance) and instance.is_cuda
 
     def __repr__(cls) -> str:
         return f"<class 'torch.cuda.{cls.__name__}'>"
@@ -65,7 +68,7 @@ def absent(name: str) -> AbsentClass | None:
     """The class torch.cuda.`name`, if PyTorch has it."""
     if name not in CLASSES:
         return None
-    members = {"dtype": CLASSES[name].dtype, "__doc__": "Tensors on a GPU; there are none.", "__module__": "torch.cuda"}
+    members = {"dtype": CLASSES[name].dtype, "__doc__": "Tensors on a GPU.", "__module__": "torch.cuda"}
     return AbsentClass(name, (), members)
 
 

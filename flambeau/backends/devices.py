@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..device import CPU, gpus
+from ..device import CPU, OutOfMemoryError, gpus
 from ..dtypes import float32
 from ..graph import Node, spec
 from . import Program, Refused, tiers
@@ -61,6 +61,18 @@ def count() -> int:
 
 
 gpus.count = count
+
+
+def started() -> bool:
+    """Whether GPUs were looked for and found."""
+    return bool(_found)
+
+
+def arrays_on(index: int) -> list[Any]:
+    """JAX's arrays that are alive on a GPU."""
+    from . import xla
+
+    return xla.arrays_on(found()[index])
 
 
 # ---- values
@@ -211,6 +223,10 @@ def compiled(program: Program) -> Callable[[list], tuple]:
                 known.update(zip(part.outputs, part(given), strict=True))
         except Refused:
             return again(values)
+        except RuntimeError as error:
+            if "RESOURCE_EXHAUSTED" in str(error):
+                raise OutOfMemoryError(f"CUDA out of memory. {str(error).splitlines()[0]}") from error
+            raise
         return tuple([known[n] for n in program.outputs])
 
     return run

@@ -64,6 +64,13 @@ class Policy:
             for watcher in self.watchers:
                 watcher()
 
+    def choose_precision(self, precision: str) -> None:
+        """Changes how float32 products are computed on a GPU: programs are compiled anew."""
+        if precision != self.precision:
+            self.precision = precision
+            for watcher in self.watchers:
+                watcher()
+
     def say(self, text: str) -> None:
         """A line of FLAMBEAU_LOG=engine."""
         if self.log is not None:

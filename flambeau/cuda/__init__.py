@@ -1,139 +1,71 @@
-"""torch.cuda: on this machine's NumPy backend there is no GPU, and everything says so as PyTorch without one does."""
+"""torch.cuda: the GPUs that JAX can use. Without one everything says so as PyTorch does without one."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .._refusing import refusing as _refusing
-from ..device import device as _device
+from ..device import AcceleratorError, OutOfMemoryError
+from . import memory, nvtx, random, streams
+from ._devices import (
+    can_device_access_peer,
+    current_device,
+    device,
+    device_count,
+    device_of,
+    get_arch_list,
+    get_device_capability,
+    get_device_name,
+    get_device_properties,
+    init,
+    ipc_collect,
+    is_available,
+    is_bf16_supported,
+    is_initialized,
+    is_tf32_supported,
+    set_device,
+    synchronize,
+)
+from .memory import (
+    empty_cache,
+    max_memory_allocated,
+    max_memory_cached,
+    max_memory_reserved,
+    mem_get_info,
+    memory_allocated,
+    memory_cached,
+    memory_reserved,
+    memory_stats,
+    memory_summary,
+    reset_accumulated_memory_stats,
+    reset_max_memory_allocated,
+    reset_max_memory_cached,
+    reset_peak_memory_stats,
+    set_per_process_memory_fraction,
+)
+from .random import (
+    get_rng_state,
+    get_rng_state_all,
+    initial_seed,
+    manual_seed,
+    manual_seed_all,
+    seed,
+    seed_all,
+    set_rng_state,
+    set_rng_state_all,
+)
+from .streams import (
+    Event,
+    ExternalStream,
+    Stream,
+    StreamContext,
+    current_stream,
+    default_stream,
+    set_stream,
+    stream,
+)
 
-
-def is_available() -> bool:
-    """Whether a GPU can be used."""
-    return False
-
-
-def is_initialized() -> bool:
-    """Whether a GPU is in use."""
-    return False
-
-
-def device_count() -> int:
-    """The number of GPUs."""
-    return 0
-
-
-def is_bf16_supported(including_emulation: bool = True) -> bool:
-    """Whether the GPU computes in bfloat16."""
-    return False
-
-
-def _none() -> Any:
-    raise AssertionError("Torch not compiled with CUDA enabled")
-
-
-def current_device() -> int:
-    """The number of the GPU in use."""
-    return _none()
-
-
-def get_device_name(device: Any = None) -> str:
-    """The name of a GPU."""
-    return _none()
-
-
-def get_device_properties(device: Any = None) -> Any:
-    """What a GPU can do."""
-    return _none()
-
-
-def get_device_capability(device: Any = None) -> tuple[int, int]:
-    """The generation of a GPU."""
-    return _none()
-
-
-def set_device(device: Any) -> None:
-    """Chooses the GPU to use."""
-    if (device if isinstance(device, int) else _device(device).index or 0) >= 0:
-        _none()
-
-
-def init() -> None:
-    """Starts the GPU."""
-    _none()
-
-
-def synchronize(device: Any = None) -> None:
-    """Waits for a GPU."""
-    _none()
-
-
-def empty_cache() -> None:
-    """Nothing is cached without a GPU."""
-
-
-def ipc_collect() -> None:
-    """Nothing to collect without a GPU."""
-
-
-def reset_peak_memory_stats(device: Any = None) -> None:
-    """Nothing is counted without a GPU."""
-
-
-def memory_allocated(device: Any = None) -> int:
-    """Bytes of GPU memory in use."""
-    return 0
-
-
-def max_memory_allocated(device: Any = None) -> int:
-    """The most bytes of GPU memory that were in use."""
-    return 0
-
-
-def memory_reserved(device: Any = None) -> int:
-    """Bytes of GPU memory set aside."""
-    return 0
-
-
-def max_memory_reserved(device: Any = None) -> int:
-    """The most bytes of GPU memory that were set aside."""
-    return 0
-
-
-def manual_seed(seed: int) -> None:
-    """Seeds the GPU's generator, if there were one."""
-
-
-def manual_seed_all(seed: int) -> None:
-    """Seeds the generators of all GPUs, if there were any."""
-
-
-def seed() -> None:
-    """Seeds the GPU's generator from the system, if there were one."""
-
-
-seed_all = seed
-
-
-def get_rng_state(device: Any = "cuda") -> Any:
-    """The state of a GPU's generator. There is none."""
-    _none()
-
-
-def get_rng_state_all() -> list:
-    """The states of the generators of all GPUs: none."""
-    return []
-
-
-def set_rng_state(new_state: Any, device: Any = "cuda") -> None:
-    """Sets the state of a GPU's generator. There is none."""
-    _none()
-
-
-def set_rng_state_all(new_states: Any) -> None:
-    """Sets the states of the generators of all GPUs: of none."""
-    for state in new_states:
-        set_rng_state(state)
+has_half, has_magma = True, False
 
 
 def is_current_stream_capturing() -> bool:
@@ -142,6 +74,15 @@ def is_current_stream_capturing() -> bool:
 
 
 # What programs name in annotations, or call once they have asked for a GPU.
-for _name in ("Stream StreamContext ExternalStream Event CUDAGraph MemPool graph stream current_stream default_stream "
-              "set_stream make_graphed_callables graph_pool_handle mem_get_info").split():
-    globals().setdefault(_name, _refusing("torch.cuda", _name, "there is no GPU; ask torch.cuda.is_available()"))
+for _name in "CUDAGraph MemPool graph make_graphed_callables graph_pool_handle".split():
+    globals()[_name] = _refusing("torch.cuda", _name, "programs on a GPU are compiled whole already; call the function")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "default_generators":
+        from ..random import default_generator
+
+        return (default_generator,) * device_count()
+    from ..namespaces import _missing_in
+
+    return _missing_in("cuda", globals())(name)
