@@ -196,7 +196,7 @@ def windows(x: Any, size: Sequence[int], stride: Sequence[int], dilation: Sequen
     first = x.ndim - k
     parts = list(zip(x.shape[first:], size, stride, dilation, strict=True))
     counts = [(n - d * (w - 1) - 1) // s + 1 for n, w, s, d in parts]
-    entries = [(0, ((i, 1),)) for i in range(first)]
+    entries: list[Any] = [(0, ((i, 1),)) for i in range(first)]
     entries += [(0, ((first + i, s), (first + k + i, d))) for i, (_, _, s, d) in enumerate(parts)]
     return view(x, (*x.shape[:first], *counts, *size), entries)
 
@@ -459,7 +459,7 @@ def fitted(value: Any, spec: Any) -> Any:
 
 
 def traced(program: Program, given: Sequence[Any]) -> tuple[list[Array], list[Array]]:
-    """What the outputs are made of, if the inputs are `given`; and what has to be false."""
+    """What the outputs are made of if the inputs are `given`, those of one node in a row; and what has to be false."""
     refused: list[Array] = []
     xp = namespace(refused)
     known: dict[Node, Any] = dict(zip(program.inputs, given, strict=True))
@@ -469,4 +469,5 @@ def traced(program: Program, given: Sequence[Any]) -> tuple[list[Array], list[Ar
         args = [argument(a, have) for a in node.kind.args]
         plain = [v for i, v in enumerate(args) if i not in words]
         known[node] = fitted(kernel_of(node)(xp, *plain, **{w[:-1]: args[i] for i, w in words.items()}), node.spec)
-    return [lift(known[n]) for n in program.outputs], refused
+    outs = [known[n] for n in program.outputs]
+    return [lift(v) for out in outs for v in (out if type(out) is tuple else (out,))], refused

@@ -11,7 +11,8 @@ from ._elements import Body, cost, literal, stored, type_of
 from ._traced import BOOL, INT, Array, Unsupported, contiguous
 
 HARD = frozenset(("reduce", "product", "steps", "scan"))  # always lie in memory
-STORE = 0.4  # nanoseconds to put an element into memory and take it out again
+CALL = 20.0  # nanoseconds to call a function
+STORE = 0.2  # nanoseconds to put an element into memory and take it out again
 
 
 class Buffer:
@@ -75,7 +76,7 @@ def tree_costs(order: Sequence[Array]) -> dict[int, float]:
     """Nanoseconds for an element of each array, all that is not surely in memory computed anew."""
     costs: dict[int, float] = {}
     for a in order:
-        own = cost(a.how, a.args[0].dtype) if a.kind == "map" else 0.1
+        own = cost(a.how, a.args[0].dtype) if a.kind == "map" else 0.05
         beneath = 0.0 if a.kind in HARD else sum(costs[id(x)] for x in a.args)
         costs[id(a)] = min(own + beneath, 1e6)
     return costs
@@ -94,9 +95,9 @@ def choose(roots: Sequence[Array]) -> tuple[list[Array], float]:
         asked = wanted[id(a)]
         if a.kind in ("input", "fixed", "number", "constant", "iota") and not a.forced:
             continue
-        if a.kind == "map" and asked > a.size and (asked - a.size) * (costs[id(a)] - 0.15) > a.size * STORE:
+        if a.kind == "map" and asked > a.size and (asked - a.size) * (costs[id(a)] - 0.05) > a.size * STORE:
             a.forced = True
-        if a.kind == "map" and costs[id(a)] > 60:
+        if a.kind == "map" and costs[id(a)] > 30:
             a.forced = True
         if not (a.forced or a.kind in HARD):
             for x in a.args:
@@ -112,10 +113,12 @@ def choose(roots: Sequence[Array]) -> tuple[list[Array], float]:
         if a.kind == "product":
             for x in a.args:
                 based(x)
-            whole += a.size * a.args[0].shape[-1] * 0.05
-        whole += sum(x.size for x in (a, *a.args)) * 0.2
+            whole += a.size * a.args[0].shape[-1] * 0.03
+        whole += CALL + sum(x.size for x in (a, *a.args)) * 0.06
         if a.kind == "map":
             whole += a.size * costs[id(a)]
+        else:
+            whole += sum(x.size * costs[id(x)] for x in a.args if not x.forced)
     return kept[::-1], whole
 
 
@@ -359,6 +362,9 @@ class Kernel:
         kind = type_of(dtype)
         if name in ("sum", "prod") and dtype.kind == "f":
             return self.body.put(f"{'fadd' if name == 'sum' else 'fmul'} reassoc contract {kind} {old}, {new}")
+        if name in ("max", "min") and dtype.kind == "f":  # which LLVM knows how to take for several at once
+            intrinsic = f"llvm.{name}imum.f{8 * dtype.itemsize}"
+            return self.body.call(intrinsic, kind, (kind, old), (kind, new))
         how = {"sum": "add", "prod": "mul", "any": "or", "all": "and", "set": "copy"}.get(name, name)
         return self.body.element(how, dtype, dtype, [new] if how == "copy" else [new, old])
 

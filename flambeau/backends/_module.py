@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import llvmlite.binding as llvm
+import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numpy as np
 
 from ._elements import address
@@ -35,19 +35,21 @@ def _features() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
-def machine_code(text: str, called: Iterable[str]) -> Any:
-    """The text compiled."""
+def machine_code(text: str, called: Iterable[str] = (), level: int = 3, loops: bool = True) -> Any:
+    """The text compiled; `loops`: those that compute one element after another are to take several at once."""
+    level = min(level, LEVEL)
     target = _started()
     cpu, features = _features()
-    machine = target.create_target_machine(cpu=cpu, features=features, opt=LEVEL, jit=True)
+    machine = target.create_target_machine(cpu=cpu, features=features, opt=level, jit=True)
     for function in called:
         if function.startswith("flambeau."):
             where = address(function.removeprefix("flambeau."))
             assert where is not None
             llvm.add_symbol(function, where)
     module = llvm.parse_assembly(f'target triple = "{machine.triple}"\n' + text + ATTRIBUTES)
-    options = llvm.create_pipeline_tuning_options(speed_level=LEVEL)
-    options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = True, True, False
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
+    options.loop_vectorization = options.slp_vectorization = loops
+    options.loop_unrolling = False  # what is gained does not pay for the time that the compiler takes
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     engine = llvm.create_mcjit_compiler(module, machine)
@@ -86,7 +88,13 @@ def data_offset() -> int | None:
 
 
 HEADER = data_offset()
-ATTRIBUTES = "\nattributes #0 = { nounwind noinline }\nattributes #1 = { nounwind willreturn memory(none) }\n"
+ATTRIBUTES = """
+attributes #0 = { nounwind noinline }
+attributes #1 = { nounwind willreturn memory(none) }
+!0 = distinct !{!0, !1, !2}
+!1 = !{!"llvm.loop.vectorize.predicate.enable", i1 true}
+!2 = !{!"llvm.loop.interleave.count", i32 1}
+"""
 
 
 def aligned(size: int) -> int:
@@ -157,7 +165,7 @@ class Module:
             self.alive.append(engine)
         self.kernels = []
         main = ["define void @main() nounwind {", "entry:", *heads, *calls, "  ret void", "}"]
-        engine = machine_code("\n".join(main), ())
+        engine = machine_code("\n".join(main), level=0)
         self.alive.append(engine)
         return ctypes.PYFUNCTYPE(None)(engine.get_function_address("main"))
 
@@ -181,12 +189,12 @@ def places_of(texts: Sequence[tuple[str, dict[str, str]]]) -> dict[str, tuple[in
 _shared: dict[tuple, int] = {}
 
 
-def shared(key: tuple, write: Callable[[], str]) -> int:
+def shared(key: tuple, write: Callable[[], str], loops: bool) -> int:
     """The address of a function that many programs use, compiled when it is first needed; it stays."""
     found = _shared.get((key, LEVEL))
     if found is None:
         name = f"f{next(_numbers)}"
-        engine = machine_code(write().replace("@NAME", f"@{name}", 1), ())
+        engine = machine_code(write().replace("@NAME", f"@{name}", 1), (), 3 if loops else 1, loops)
         found = _shared[key, LEVEL] = engine.get_function_address(name)
         _kept.append(engine)
     return found

@@ -31,7 +31,7 @@ def is_narrow(a: Array) -> bool:
 
 
 def product(
-    kernel: Kernel, a: Array, spare: Buffer | None, shared: Callable[[tuple, Callable[[], str]], int], width: int
+    kernel: Kernel, a: Array, spare: Buffer | None, shared: Callable[[tuple, Callable[[], str], bool], int], width: int
 ) -> None:
     """The product `a`; `spare` is room for its right operand, turned; vectors have `width` bytes."""
     x, y = a.args
@@ -56,17 +56,17 @@ def product(
         sides = [body.size(n) for n in left_strides[-2:]]
         if is_narrow(a):
             side_by_side = left_strides[-1] == down == 1
-            where = shared(("narrow", kind, side_by_side), lambda: narrow(a.dtype, side_by_side))
+            where = shared(("narrow", kind, side_by_side), lambda: narrow(a.dtype, side_by_side), True)
             call(where, r, p, *sides, q, *[body.size(n) for n in (down, across, rows, inner, columns)])
             return
         step = body.size(down)
         sizes = [body.size(n) for n in (inner, columns)]
         if spare is not None:
             to = kernel.pointer(spare)
-            where = shared(("turn", kind, down == 1), lambda: turn(a.dtype, down == 1))
+            where = shared(("turn", kind, down == 1), lambda: turn(a.dtype, down == 1), False)
             call(where, to, q, step, body.size(across), *sizes)
             q, step = to, sizes[1]
-        where = shared(("tiles", kind, width), lambda: Tiles(a.dtype, width).text())
+        where = shared(("tiles", kind, width), lambda: Tiles(a.dtype, width).text(), False)
         call(where, r, p, *sides, q, step, body.size(rows), *sizes)
 
     kernel.nest(a.shape[:-2], one)
@@ -204,7 +204,8 @@ class Tiles:
         self.masks = width > 16  # whether part of a vector can be read
 
     def text(self) -> str:
-        body, column = self.body, 0
+        body = self.body
+        column: Any = 0
         for count in self.vectors:
             with span(body, column, "%columns", count * self.lanes) as column:
                 self.down(column, count, self.lanes, "")

@@ -508,7 +508,7 @@ def indexed(x: Array, key: Any) -> Array:
     if places != list(range(places[0], places[-1] + 1)):
         first = 0
     shape[first:first] = broad
-    moved = [
+    moved: list[Any] = [
         e if e is None else (e[0], tuple([(d + len(broad) if d >= first else d, f) for d, f in e[1]])) for e in entries
     ]
     indices = []

@@ -67,6 +67,7 @@ class Update:
     def loop(self, kernel: Kernel, written: list[tuple[Array, Array]]) -> None:
         """Element by element: first all new values, then they are written."""
         kind = np.dtype(np.int64)
+        kernel.body.hints = ""
         count = kernel.number(Array("number", (), kind, (), 0))
         with kernel.body.loop(count) as i:
             values = [kernel.flat_value(a, i) for _, a in written]

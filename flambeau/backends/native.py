@@ -30,7 +30,7 @@ def is_foreign(program: Program) -> bool:
     if len(program.nodes) > NODES or not program.nodes:
         return True
     specs = [n.spec for n in (*program.inputs, *program.nodes)]
-    if any(type(n.spec) is tuple for n in (*program.inputs, *program.outputs)):
+    if any(type(n.spec) is tuple for n in program.inputs):
         return True
     flat = [s for spec in specs for s in (spec if type(spec) is tuple else (spec,))]
     return (
@@ -157,7 +157,11 @@ class Native:
         lines.append("  native()")
         if self.flagged:
             lines.append(f"  if results[{8 * len(self.outputs)}]: raise Refused")
-        lines += [f"  return ({''.join(n + ', ' for n in names)})", " return run"]
+        rest, shown = iter(names), ""
+        for node in self.program.outputs:
+            one = node.spec
+            shown += f"({''.join(next(rest) + ', ' for _ in one)}), " if type(one) is tuple else next(rest) + ", "
+        lines += [f"  return ({shown})", " return run"]
         return "\n".join(lines), space
 
     def check(self, place: int, form: tuple) -> Callable[[Any], int]:
