@@ -88,7 +88,7 @@ def span(body: Body, start: Any, end: Any, step: int) -> Iterator[Any]:
     body.lines.append(f"body{number}:")
     body.block = f"body{number}"
     yield f"%i{number}"
-    body.do(f"br label %head{number}")
+    body.do(f"br label %head{number}{body.hints}")
     body.lines[at] = f"  %i{number} = phi i64 [ {start}, %{before} ], [ %n{number}, %{body.block} ]"
     body.lines.append(f"end{number}:")
     body.block = f"end{number}"
@@ -154,15 +154,14 @@ def turn(dtype: np.dtype, blocks: bool) -> str:
         value = body.load("%b", dtype, at(body, (k, "%rb"), (j, "%cb")))
         body.store(value, "%c", dtype, at(body, (k, "%columns"), j))
 
-    rest: Any = 0
+    whole: Any = 0
     if blocks:
-        with span(body, 0, "%columns", 4) as rest:
-            with span(body, 0, "%inner", 4) as k:
-                four(body, kind, dtype, k, rest)
-            with span(body, k, "%inner", 1) as k:
-                for c in range(4):
-                    single(k, body.add(rest, c))
-    with span(body, rest, "%columns", 1) as j, span(body, 0, "%inner", 1) as k:
+        down, whole = [body.put(f"and i64 {size}, -4") for size in ("%inner", "%columns")]
+        with span(body, 0, whole, 4) as j, span(body, 0, down, 4) as k:
+            four(body, kind, dtype, k, j)
+        with span(body, down, "%inner", 1) as k, span(body, 0, whole, 1) as j:
+            single(k, j)
+    with span(body, whole, "%columns", 1) as j, span(body, 0, "%inner", 1) as k:
         single(k, j)
     return function(
         body, "ptr noalias %c, ptr noalias readonly %b, i64 %rb, i64 %cb, i64 %inner, i64 %columns"
