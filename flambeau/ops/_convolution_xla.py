@@ -1,7 +1,7 @@
 """Convolution on XLA: its own, which GPUs have libraries for, and on CPUs what is quicker there.
 
-On CPUs XLA's convolution is slow where a product has few terms (a first layer), and up to fifty times slower with
-groups. A sum of shifted products, which becomes one loop, does well with few terms; matrix products with more.
+On CPUs XLA's convolution wants the channels last, and is up to fifty times slower with groups. There a sum of shifted
+products, which becomes one loop, does well with few terms; matrix products with more.
 """
 
 from __future__ import annotations
@@ -20,11 +20,29 @@ def _spec(first: str, second: str, n: int) -> str:
     return first + second + "DHW"[-n:]
 
 
+def _last(xp: Any, x: Any) -> Any:
+    """Channels behind the sizes: (N, C, *sizes) -> (N, *sizes, C)."""
+    return xp.moveaxis(x, 1, -1)
+
+
 def _convolved(xp: Any, x: Any, w: Any, stride: Any, pads: Pads, spread: Any, dilation: Any, groups: int) -> Any:
-    """XLA's own: x (N, C, *sizes) with zeros between its elements, w (O, C / groups, *kernel)."""
+    """XLA's own: x (N, C, *sizes) with zeros between its elements, w (O, C / groups, *kernel).
+
+    On CPUs twice as quick with the channels last; the turning costs little, since XLA joins it with what is beside it.
+    """
     n = len(stride)
+    if xp.cpu:
+        numbers = _last_spec("N", "C", n), _last_spec("O", "I", n), _last_spec("N", "C", n)
+        y = xp.lax.conv_general_dilated(
+            _last(xp, x), _last(xp, w), stride, pads, spread, dilation, numbers, groups
+        )
+        return xp.moveaxis(y, -1, 1)
     numbers = _spec("N", "C", n), _spec("O", "I", n), _spec("N", "C", n)
     return xp.lax.conv_general_dilated(x, w, stride, pads, spread, dilation, numbers, groups)
+
+
+def _last_spec(first: str, second: str, n: int) -> str:
+    return first + "DHW"[-n:] + second
 
 
 def _by_group(xp: Any, function: Callable, groups: int, *given: tuple[Any, int]) -> Any:
@@ -71,7 +89,7 @@ def _summed(xp: Any, x: Any, w: Any, stride: Any, pads: Pads, spread: Any, dilat
 def _spreading(xp: Any, x: Any, w: Any, stride: Any, pads: Pads, spread: Any, dilation: Any, groups: int) -> Any:
     """A cross-correlation of images with zeros between their elements, by the quickest way there is."""
     terms = w.shape[1] * math.prod(w.shape[2:])
-    if xp.cpu and terms <= (FEW if groups > 1 else FEW // 2):
+    if xp.cpu and groups > 1 and terms <= FEW:
         return _summed(xp, x, w, stride, pads, spread, dilation, groups)
     if xp.cpu and 1 < groups <= MANY_GROUPS:
         parts = _by_group(
@@ -156,6 +174,10 @@ def correlate_weight(
     for size, k, s, m, d, (lo, _) in zip(x.shape[2:], kernel, stride, g.shape[2:], dilation, pads, strict=True):
         around.append((lo, d * (k - 1) + s * (m - 1) + 1 - size - lo))
     numbers = _spec("C", "N", n), _spec("I", "O", n), _spec("N", "C", n)  # images and channels change places
+    if groups == 1 and xp.cpu:
+        numbers = _last_spec("C", "N", n), _last_spec("I", "O", n), _last_spec("N", "C", n)
+        w = xp.lax.conv_general_dilated(_last(xp, x), _last(xp, g), dilation, around, None, stride, numbers)
+        return xp.transpose(w, (n + 1, 0, *range(1, n + 1)))
     if groups == 1:
         w = xp.lax.conv_general_dilated(x, g, dilation, around, None, stride, numbers)
         return xp.swapaxes(w, 0, 1)

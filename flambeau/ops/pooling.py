@@ -242,9 +242,48 @@ def _max_pool_back(xp, value: T, input: T, result: T, n, kernel_size, stride, pa
     return total if total.shape == input.shape else total[w.inner]
 
 
+def _is_tiled(input: Any, w: Windows) -> bool:
+    """Whether the windows lie side by side and cover all."""
+    exact = all(m * k == size for m, k, size in zip(w.out, w.kernel, input.shape[-len(w.out) :], strict=True))
+    return exact and w.stride == w.kernel and set(w.dilation) == {1} and not any(w.padding) and not any(w.high)
+
+
+def _tiles(xp: Any, x: Any, w: Windows) -> Any:
+    """(N, C, *sizes) -> (N, H', kH, W', kW, C), as compilers for CPUs like it."""
+    n = len(w.out)
+    x = xp.moveaxis(x.reshape(-1, *x.shape[-n - 1 :]), 1, -1)
+    return x.reshape(x.shape[0], *(v for pair in zip(w.out, w.kernel, strict=True) for v in pair), x.shape[-1])
+
+
+def _untiled(xp: Any, tiles: Any, shape: tuple) -> Any:
+    n = (tiles.ndim - 2) // 2
+    return xp.moveaxis(tiles.reshape(tiles.shape[0], *shape[-n:], tiles.shape[-1]), -1, 1).reshape(shape)
+
+
+@_max_pool.lower("xla")
+def _max_pool_xla(xp, input, n, kernel_size, stride, padding, dilation, ceil_mode):
+    w = windows(input.shape[-n:], kernel_size, stride, padding, dilation, ceil_mode)
+    if input.ndim > n and input.size and _is_tiled(input, w):
+        tiles = xp.max(_tiles(xp, input, w), axis=tuple(range(2, 2 * n + 1, 2)))
+        return xp.moveaxis(tiles, -1, 1).reshape(*input.shape[:-n], *w.out)
+    return _max_pool.body(xp, input, n, kernel_size, stride, padding, dilation, ceil_mode)
+
+
 @_max_pool_back.lower("xla")
 def _max_pool_back_xla(xp, value, input, result, n, kernel_size, stride, padding, dilation, ceil_mode):
     w = windows(input.shape[-n:], kernel_size, stride, padding, dilation, ceil_mode)
+    if input.ndim > n and input.size and _is_tiled(input, w):
+        tiles, dims = _tiles(xp, input, w), tuple(range(2, 2 * n + 1, 2))
+        value, result = [
+            xp.expand_dims(xp.moveaxis(x.reshape(-1, *x.shape[-n - 1 :]), 1, -1), dims) for x in (value, result)
+        ]
+        hits, taken, free = tiles == result, [], True
+        for place in itertools.product(*map(range, w.kernel)):  # the first maximum of a window, not its equals
+            key = tuple([slice(None), *(v for p in place for v in (slice(None), slice(p, p + 1))), slice(None)])
+            taken.append(hits[key] & free)
+            free = free & ~taken[-1]
+        joined = _joined(xp, taken, w.kernel)
+        return _untiled(xp, xp.where(joined, value, 0), input.shape)
     frame, lead = _framed(xp, input, w, _lowest(input.dtype)), input.shape[:-n]
     keys = list(w.places())
     place = xp.full(result.shape, len(keys), "int32")  # the place of the first maximum in its window
@@ -261,6 +300,14 @@ def _max_pool_back_xla(xp, value, input, result, n, kernel_size, stride, padding
         around = [(0, size - m * k) for size, m, k in zip(w.padded, w.out, w.kernel, strict=True)]
         total = xp.pad(total, [(0, 0)] * len(lead) + around)
     return total[w.inner]
+
+
+def _joined(xp: Any, parts: list, kernel: tuple) -> Any:
+    """The parts of tiles, one for each place, put side by side."""
+    for axis in range(len(kernel), 0, -1):
+        size = kernel[axis - 1]
+        parts = [xp.concatenate(parts[i : i + size], axis=2 * axis) for i in range(0, len(parts), size)]
+    return parts[0]
 
 
 def _scattered(xp: Any, value: Any, place: Any, w: Windows) -> Any:
