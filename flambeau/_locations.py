@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .device import resolve
+from ._storage import Storage
+from .device import CPU, device, gpus, here, resolve
 
 Tagger = Callable[[Any], str | None]
 Deserializer = Callable[[Any, str], Any]
@@ -33,14 +34,26 @@ def _cpu_tag(storage: Any) -> str | None:
 
 
 def _cpu_restored(storage: Any, location: str) -> Any:
-    return storage if location.partition(":")[0] == "cpu" else None
+    if location.partition(":")[0] != "cpu":
+        return None
+    return storage.on(CPU) if isinstance(storage, Storage) else storage
 
 
 def validate_cuda_device(location: Any) -> int:
-    """The number of a GPU; raises, as there is none."""
-    raise RuntimeError(
-        f"Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. {_ADVICE}"
-    )
+    """The number of a GPU; an error if there is none such."""
+    count = gpus.count()
+    if not count:
+        raise RuntimeError(
+            f"Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. {_ADVICE}"
+        )
+    found = device(location).index
+    found = here.index if found is None else found
+    if found >= count:
+        raise RuntimeError(
+            f"Attempting to deserialize object on CUDA device {found} but torch.cuda.device_count() is {count}. "
+            "Please use torch.load with map_location to map your storages to an existing device."
+        )
+    return found
 
 
 def validate_hpu_device(location: Any) -> int:
@@ -48,12 +61,16 @@ def validate_hpu_device(location: Any) -> int:
     raise RuntimeError(f"The HPU device module is not registered. {_ADVICE}")
 
 
+def _cuda_tag(storage: Any) -> str | None:
+    return str(storage.device) if storage.device.type == "cuda" else None
+
+
 def _cuda_restored(storage: Any, location: str) -> Any:
-    return validate_cuda_device(location) if location.startswith("cuda") else None
+    return storage.on(gpus.device(validate_cuda_device(location))) if location.startswith("cuda") else None
 
 
 register_package(10, _cpu_tag, _cpu_restored)
-register_package(20, lambda storage: None, _cuda_restored)
+register_package(20, _cuda_tag, _cuda_restored)
 _OWN = len(_packages)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .device import device
+from .device import CPU, device
 from .dtypes import dtype
 from .graph import spec
 from .nn.parameter import Parameter
@@ -55,12 +55,13 @@ class Storage:
 
     def __init__(self, memory: np.ndarray, kind: dtype | None, location: str, swapped: bool = False) -> None:
         self.memory, self.dtype, self.location, self.swapped = memory, kind, location, swapped
+        self.where: Any = CPU  # the device that its tensors are to be on
         self.root: Tensor | None = None  # the tensor that owns the memory, once there is one
         self._typed: dict[dtype, np.ndarray] = {}
 
     @property
     def device(self) -> device:
-        return device("cpu")
+        return self.where
 
     def nbytes(self) -> int:
         """The size in bytes."""
@@ -72,9 +73,15 @@ class Storage:
 
     __len__ = size
 
-    def cpu(self) -> Storage:
-        """This storage."""
+    def on(self, where: Any) -> Storage:
+        """This storage, its tensors to be on a device."""
+        if self.where is not where:
+            self.where, self.root = where, None
         return self
+
+    def cpu(self) -> Storage:
+        """This storage, its tensors to be on the processor."""
+        return self.on(CPU)
 
     def cuda(self, device: Any = None, non_blocking: bool = False) -> Storage:
         """This storage on a GPU."""
@@ -130,13 +137,13 @@ def over(storage: Storage, kind: dtype, offset: int, size: Any, stride: Any) -> 
         value = values[offset : offset + total].reshape(size)
     else:
         value = np.lib.stride_tricks.as_strided(values[offset:], size, [n * kind.itemsize for n in stride])
-    found = from_array(value, s=spec(size, kind))
+    found = from_array(value, s=spec(size, kind, storage.where))
     if storage.root is None:
         if ordered and offset == 0 and total == len(values):
             storage.root = found
             found._loaded_into = weakref.ref(storage)  # type: ignore[attr-defined]
             return found
-        storage.root = from_array(values, s=spec(values.shape, kind))
+        storage.root = from_array(values, s=spec(values.shape, kind, storage.where))
     if storage.root.dtype is kind and total:
         apart = make_view(from_array(values, s=storage.root._node.spec.like()), storage.root, registry["detach"], ())
         make_view(
@@ -157,7 +164,7 @@ def _finished(t: Tensor, requires_grad: Any, metadata: Any) -> Tensor:
         value = t._value()
         value = np.conj(value) if metadata.get("conj") else value
         value = np.negative(value) if metadata.get("neg") else value
-        t = from_array(value, s=spec(tuple(t.shape), t.dtype))
+        t = from_array(value, s=spec(tuple(t.shape), t.dtype, t.device))
     return t.requires_grad_() if requires_grad else t
 
 

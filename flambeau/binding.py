@@ -130,20 +130,37 @@ WIDE = frozenset(
 )
 
 
+# PyTorch's list for GPUs has these besides.
+WIDE_ON_GPU = WIDE | frozenset(
+    """acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan pow softplus layer_norm _layer_norm
+    group_norm _group_norm norm _vector_norm cosine_similarity renorm logsumexp dist pdist _softmax _log_softmax
+    softmax log_softmax softmin cumsum cumprod sum""".split()
+)
+
+
+def wide() -> frozenset[str]:
+    """The operations that the autocast in force computes in 32 bits."""
+    return WIDE if mode.autocast_on == "cpu" else WIDE_ON_GPU
+
+
 def autocasted(name: str, args: Any) -> Any:
     """The arguments in the precision that autocast wants for the operation `name`."""
-    target = mode.autocast if name in NARROW else dtypes.float32 if name in WIDE else None
+    on = mode.autocast_on
+    target = mode.autocast if name in NARROW else dtypes.float32 if name in wide() else None
     if target is None:
         return args
 
     def fit(value: Any) -> Any:
         if isinstance(value, Tensor):
             kind = value.dtype
-            return (
-                value.to(target)
-                if kind.is_floating_point and kind is not target and kind is not dtypes.float64
-                else value
-            )
+            if not kind.is_floating_point or kind is target or kind is dtypes.float64 or value.device.type != on:
+                return value
+            if name == "binary_cross_entropy" and on == "cuda" and kind.half:
+                raise RuntimeError(
+                    "torch.nn.functional.binary_cross_entropy and torch.nn.BCELoss are unsafe to autocast.\nUse "
+                    "binary_cross_entropy_with_logits or BCEWithLogitsLoss, which take values before the sigmoid."
+                )
+            return value.to(target)
         return type(value)([fit(v) for v in value]) if type(value) in (tuple, list) else value
 
     return {k: fit(v) for k, v in args.items()} if isinstance(args, dict) else tuple([fit(a) for a in args])
@@ -369,7 +386,7 @@ def guarded(composite: Composite) -> Callable:
 
 def store(op: Op, fast: dict, args: tuple) -> Any:
     """`call`, and the Kind it found kept for the fast path if the next such call can take it."""
-    if mode.autocast is not None and op.name in NARROW | WIDE:
+    if mode.autocast is not None and (op.name in NARROW or op.name in wide()):
         return call(op, args)
     given = nodes_of(op, args)
     if any(type(a) is Node for a in args):

@@ -148,16 +148,17 @@ class Mode(threading.local):
     grad = True
     inference = False
     autocast: Any = None  # the dtype that products are computed in, under autocast
+    autocast_on = "cpu"  # the sort of device for which
     key: Any = True
 
     def set_grad(self, grad: bool) -> None:
         """Switches the tape on or off."""
         self.grad = grad
-        self.key = grad if self.autocast is None else (grad, self.autocast)
+        self.key = grad if self.autocast is None else (grad, self.autocast, self.autocast_on)
 
-    def set_autocast(self, dtype: Any) -> None:
-        """Sets the dtype for products; None for none."""
-        self.autocast = dtype
+    def set_autocast(self, dtype: Any, on: str = "cpu") -> None:
+        """Sets the dtype for products on one sort of device; None for none."""
+        self.autocast, self.autocast_on = dtype, on
         self.set_grad(self.grad)
 
 

@@ -309,9 +309,11 @@ class Tensor(Arithmetic):
                     f"to a tensor with grad_dtype '{title(self.dtype)}'."
                 )
             if new.device is not self.device:
-                raise RuntimeError("attempting to assign a gradient located on device with index "
-                                   f"'{new.get_device()}' to a tensor located on device with index '{self.get_device()}'. "
-                                   "Please ensure that the gradient and the tensor are on the same device")
+                raise RuntimeError(
+                    f"attempting to assign a gradient located on device with index '{new.get_device()}' to a tensor "
+                    f"located on device with index '{self.get_device()}'. Please ensure that the gradient and the "
+                    "tensor are on the same device"
+                )
         self._grad = new
 
     @grad.deleter

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import dtypes
+from ..device import gpus
 from ..graph import mode
 
 _defaults: dict[str, Any] = {"cpu": dtypes.bfloat16, "cuda": dtypes.float16}
@@ -31,7 +32,7 @@ class autocast:
         if device_type not in ("cpu", "cuda"):
             raise RuntimeError(f"User specified an unsupported autocast device_type '{device_type}'")
         self.device, self.fast_dtype = device_type, dtype or _defaults[device_type]
-        if device_type == "cuda" and enabled:
+        if device_type == "cuda" and enabled and not gpus.count():
             warnings.warn("User provided device_type of 'cuda', but CUDA is not available. Disabling", stacklevel=2)
             enabled = False
         if device_type == "cpu" and enabled and self.fast_dtype not in (dtypes.bfloat16, dtypes.float16):
@@ -46,13 +47,15 @@ class autocast:
         self._before: list[Any] = []
 
     def __enter__(self) -> autocast:
-        self._before.append(mode.autocast)
-        if self.device == "cpu":
-            mode.set_autocast(self.fast_dtype if self._enabled else None)
+        self._before.append((mode.autocast, mode.autocast_on))
+        if self._enabled:  # of two for different devices the inner one is in force
+            mode.set_autocast(self.fast_dtype, self.device)
+        elif mode.autocast_on == self.device:
+            mode.set_autocast(None)
         return self
 
     def __exit__(self, *_: Any) -> None:
-        mode.set_autocast(self._before.pop())
+        mode.set_autocast(*self._before.pop())
 
     def __call__(self, function: Callable) -> Callable:
         @functools.wraps(function)
@@ -65,17 +68,17 @@ class autocast:
 
 def is_autocast_available(device_type: str) -> bool:
     """Whether autocast works for a kind of device."""
-    return device_type == "cpu"
+    return device_type == "cpu" or device_type == "cuda" and gpus.count() > 0
 
 
 def is_autocast_enabled(device_type: str | None = None) -> bool:
     """Whether autocast is on for a kind of device (a GPU, if none is named)."""
-    return device_type == "cpu" and mode.autocast is not None
+    return mode.autocast is not None and mode.autocast_on == (device_type or "cuda")
 
 
 def get_autocast_dtype(device_type: str) -> Any:
     """What autocast computes products in."""
-    return mode.autocast if device_type == "cpu" and mode.autocast is not None else _defaults[device_type]
+    return mode.autocast if is_autocast_enabled(device_type) else _defaults[device_type]
 
 
 def set_autocast_dtype(device_type: str, dtype: Any) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..autograd import no_grad
+from ..device import gpus
 from ..tensor import Tensor
 
 
@@ -27,7 +26,7 @@ class GradScaler:
             raise AssertionError("The growth factor must be > 1.0.")
         if enabled and backoff_factor >= 1.0:
             raise AssertionError("The backoff factor must be < 1.0.")
-        if enabled and device == "cuda":
+        if enabled and device == "cuda" and not gpus.count():
             import warnings
 
             warnings.warn("torch.cuda.amp.GradScaler is enabled, but CUDA is not available.  Disabling.", stacklevel=2)
@@ -55,7 +54,7 @@ class GradScaler:
             raise RuntimeError("unscale_() has already been called on this optimizer since the last update().")
         if id(optimizer) in self._stepped:
             raise RuntimeError("unscale_() is being called after step().")
-        overflow = False
+        finite: dict[Any, Any] = {}  # by device: whether all gradients on it are
         with no_grad():
             for group in optimizer.param_groups:
                 for p in group["params"]:
@@ -63,8 +62,9 @@ class GradScaler:
                         if p.grad.dtype.name == "float16":
                             raise ValueError("Attempting to unscale FP16 gradients.")
                         p.grad.mul_(1.0 / self._scale)
-                        overflow = overflow or not np.isfinite(np.asarray(p.grad._value(), np.float64)).all()
-        self._found[id(optimizer)] = overflow
+                        fine = p.grad.isfinite().all()
+                        finite[p.device] = fine & finite[p.device] if p.device in finite else fine
+        self._found[id(optimizer)] = not all([fine.item() for fine in finite.values()])
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """Steps the optimizer unless its gradients overflowed."""
