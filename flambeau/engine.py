@@ -44,7 +44,7 @@ class Engine:
         self.bound = (
             0
             if os.environ.get("FLAMBEAU_EAGER", "") not in ("", "0")
-            else int(os.environ.get("FLAMBEAU_PENDING", 1 << 26))
+            else int(os.environ.get("FLAMBEAU_PENDING", 1 << 28))
         )
         self.lock = threading.RLock()
         self.programs: OrderedDict[tuple, Any] = OrderedDict()
@@ -97,6 +97,8 @@ class Engine:
 
     def force(self, node: Node) -> Any:
         """The value of `node`, now."""
+        if self.capture is not None:
+            self.capture.looked()
         if node.value is None:
             with self.lock:
                 self.check(node)
