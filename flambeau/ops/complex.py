@@ -136,6 +136,8 @@ def _check_parts(first: Spec, second: Spec) -> Spec:
 def _joined(xp: Any, real: Any, imag: Any) -> Any:
     """A complex array of its parts; by assignment, as `real + 1j * imag` makes NaN of infinities."""
     shape = xp.broadcast_shapes(real.shape, imag.shape)
+    if not xp.host:
+        return xp.lax.complex(xp.broadcast_to(real, shape), xp.broadcast_to(imag, shape))
     out = xp.empty(shape, xp.result_type(real.dtype, xp.complex64))
     out.real, out.imag = real, imag
     return out
@@ -147,11 +149,6 @@ def _joined(xp: Any, real: Any, imag: Any) -> Any:
     "Expected object of scalar type Float")])
 def complex(xp, real: T, imag: T):
     """`real + 1j * imag`."""
-    return real + 1j * imag
-
-
-@complex.lower("numpy")
-def _complex(xp, real, imag):
     return _joined(xp, real, imag)
 
 
@@ -160,11 +157,6 @@ def _complex(xp, real, imag):
     cases=[(S(2, 3), S(2, 3))])
 def polar(xp, abs: T, angle: T):
     """`abs * exp(1j * angle)`."""
-    return abs * xp.cos(angle) + 1j * (abs * xp.sin(angle))
-
-
-@polar.lower("numpy")
-def _polar(xp, abs, angle):
     return _joined(xp, abs * xp.cos(angle), abs * xp.sin(angle))
 
 
@@ -199,9 +191,4 @@ def _as_complex(input: Spec) -> Spec:
                                   ((S(),), RuntimeError, "Input tensor must have one or more dimensions")])
 def view_as_complex(xp, input: T):
     """Pairs as complex numbers: (*, 2) -> (*)."""
-    return input[..., 0] + 1j * input[..., 1]
-
-
-@view_as_complex.lower("numpy")
-def _view_as_complex(xp, input):
     return _joined(xp, input[..., 0], input[..., 1])

@@ -22,6 +22,9 @@ def _to_copy(xp, input: T, dtype):
 
 def _truncated(xp: Any, input: Any, dtype: dtypes.dtype) -> Any:
     """Floats to integers toward zero, through int64 as PyTorch's conversions on x86 do for what does not fit."""
+    if not xp.host:  # compilers bring what does not fit to the nearest that does; processors to the lowest
+        fits = (input >= -(2.0**63)) & (input < 2.0**63)
+        return xp.where(fits, input.astype("int64"), -(2**63)).astype(dtype.numpy)
     return xp.asarray(input, dtype="float64").astype("int64").astype(dtype.numpy)
 
 
