@@ -46,7 +46,7 @@ def machine_code(text: str, called: Iterable[str] = (), level: int = 3, loops: b
             where = address(function.removeprefix("flambeau."))
             assert where is not None
             llvm.add_symbol(function, where)
-    module = llvm.parse_assembly(f'target triple = "{machine.triple}"\n' + text + ATTRIBUTES)
+    module = llvm.parse_assembly(f'target triple = "{machine.triple}"\n' + text + ends())
     options = llvm.create_pipeline_tuning_options(speed_level=level)
     options.loop_vectorization = options.slp_vectorization = loops
     options.loop_unrolling = False  # what is gained does not pay for the time that the compiler takes
@@ -67,6 +67,11 @@ MOST = 4096  # of them
 def has(feature: str) -> bool:
     """Whether the processor has this feature."""
     return f"+{feature}" in _features()[1].split(",")
+
+
+def ends() -> str:
+    """What every module ends with. Where the processor has masks, the last round of a loop is a round like others."""
+    return ATTRIBUTES % ("true" if has("avx512f") else "false")
 
 
 class Table:
@@ -92,7 +97,7 @@ ATTRIBUTES = """
 attributes #0 = { nounwind noinline }
 attributes #1 = { nounwind willreturn memory(none) }
 !0 = distinct !{!0, !1, !2}
-!1 = !{!"llvm.loop.vectorize.predicate.enable", i1 true}
+!1 = !{!"llvm.loop.vectorize.predicate.enable", i1 %s}
 !2 = !{!"llvm.loop.interleave.count", i32 1}
 """
 
