@@ -16,7 +16,7 @@ from ._kernels import Buffer, Kernel, located
 from ._traced import Array, contiguous
 
 SMALL = 4  # columns up to which sums over the inner dimension are taken one by one
-ROWS = 4  # of a tile
+ROWS, VECTORS = 4, 2  # of a tile
 
 
 def turns(a: Array) -> bool:
@@ -90,21 +90,6 @@ def span(body: Body, start: Any, end: Any, step: int) -> Iterator[Any]:
     yield f"%i{number}"
     body.do(f"br label %head{number}{body.hints}")
     body.lines[at] = f"  %i{number} = phi i64 [ {start}, %{before} ], [ %n{number}, %{body.block} ]"
-    body.lines.append(f"end{number}:")
-    body.block = f"end{number}"
-
-
-@contextmanager
-def when(body: Body, condition: str) -> Iterator[None]:
-    """What is done only if a condition holds."""
-    holds = body.put(condition)
-    body.count += 1
-    number = body.count
-    body.do(f"br i1 {holds}, label %then{number}, label %end{number}")
-    body.lines.append(f"then{number}:")
-    body.block = f"then{number}"
-    yield
-    body.do(f"br label %end{number}")
     body.lines.append(f"end{number}:")
     body.block = f"end{number}"
 
@@ -199,19 +184,20 @@ class Tiles:
     def __init__(self, dtype: np.dtype, width: int) -> None:
         self.body, self.dtype, self.kind = Body(), dtype, type_of(dtype)
         self.lanes = width // dtype.itemsize
-        self.vectors = (4, 2, 1) if width == 64 else (2, 1)  # of a tile: with those of b all fit the registers
         self.masks = width > 16  # whether part of a vector can be read
 
     def text(self) -> str:
         body = self.body
         column: Any = 0
-        for count in self.vectors:
-            with span(body, column, "%columns", count * self.lanes) as column:
-                self.down(column, count, self.lanes, "")
+        with span(body, column, "%columns", VECTORS * self.lanes) as column:
+            self.down(column, VECTORS, self.lanes, "")
         if self.masks:
-            with when(body, f"icmp slt i64 {column}, %columns"):
+            end = body.put(f"add nsw i64 %columns, {self.lanes - 1}")
+            with span(body, column, end, self.lanes) as column:
                 self.down(column, 1, self.lanes, self.mask(column))
         else:
+            with span(body, column, "%columns", self.lanes) as column:
+                self.down(column, 1, self.lanes, "")
             with span(body, column, "%columns", 1) as column:
                 self.down(column, 1, 1, "")
         name = f"v{self.lanes}f{8 * self.dtype.itemsize}"
