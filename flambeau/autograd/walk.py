@@ -4,6 +4,7 @@ as recorded nodes."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from sys import getrefcount
 from time import perf_counter
 from typing import Any
 
@@ -152,9 +153,8 @@ class Step:
         self.program, self.values, self.freed, self.targets = program, values, freed, targets
 
 
-def tape_of(roots: Sequence[Node]) -> tuple[list[Node], Cut]:
-    """All that is pending, and the part of the tape under `roots` that has run already; inputs first."""
-    batch = engine.take()
+def tape_of(roots: Sequence[Node], batch: list[Node]) -> tuple[list[Node], Cut]:
+    """All that was pending, and the part of the tape under `roots` that has run already; inputs first."""
     cut = linearize(batch)
     if cut is not None and not cut.taped:
         for root in roots:
@@ -183,34 +183,46 @@ def gradients(
         if engine.forbidden:
             raise RuntimeError("flambeau.no_execution(): a gradient is needed here")
         start = perf_counter()
-        nodes, cut = tape_of(roots)
-        slots, leaves = cut.slots, cut.leaves
-        if wanted is not None:
-            as_recorded(wanted, slots)
-        held = cut.held(nodes)
-        given: list[Any] = []
-        for seed in seeds:
-            if seed is None or seed in slots:
-                given.append(None if seed is None else slots[seed])
-            else:
-                given.append(seed.spec.leaf)
-                leaves.append(seed)
-        full = (
-            *cut.key,
-            retain,
-            *given,
-            *[slots[n] for n in roots],
-            None,
-            *held,
-            None if wanted is None else tuple([slots.get(n) for n in wanted]),
-        )
-        step = engine.find(full)
-        if step is None:
-            step = engine.keep(full, build(cut, given, roots, held, wanted, retain))
-        if step is RECORD:
-            engine.pending[:0] = [n for n in nodes if n.value is None]
-            return None
-        have = list(slots)
+        nodes = engine.take()
+        plain = wanted is None and len(roots) == 1 and seeds[0] is None
+        kinds = (retain, "backward", *[n.kind for n in nodes]) if plain and nodes and nodes[-1] is roots[0] else ()
+        references = [*map(getrefcount, nodes)]
+        followed = engine.follow(kinds, nodes, references) if kinds else None
+        if followed is not None:
+            step, have, leaves = followed
+        else:
+            nodes, cut = tape_of(roots, batch := nodes)
+            if nodes is not batch:
+                batch, kinds = [], ()  # what refers to a node counts
+            slots, leaves = cut.slots, cut.leaves
+            if wanted is not None:
+                as_recorded(wanted, slots)
+            held = cut.held(nodes)
+            given: list[Any] = []
+            for seed in seeds:
+                if seed is None or seed in slots:
+                    given.append(None if seed is None else slots[seed])
+                else:
+                    given.append(seed.spec.leaf)
+                    leaves.append(seed)
+            full = (
+                *cut.key,
+                retain,
+                *given,
+                *[slots[n] for n in roots],
+                None,
+                *held,
+                None if wanted is None else tuple([slots.get(n) for n in wanted]),
+            )
+            step = engine.find(full)
+            if step is None:
+                step = engine.keep(full, build(cut, given, roots, held, wanted, retain))
+            elif kinds and step is not RECORD:
+                engine.plan(kinds, nodes, references, cut, step)
+            if step is RECORD:
+                engine.pending[:0] = [n for n in nodes if n.value is None]
+                return None
+            have = list(slots)
         results = engine.run(step.program, leaves, nodes, "backward", start)
         place = first = len(step.values)
         for place, value in zip(step.values, results, strict=False):
@@ -325,7 +337,8 @@ def recorded(
     if not retain:
         engine.flush("backward")
         for _, g in found:
-            engine.force(g)
+            if g.value is None:
+                engine.force(g)
         for node in tape_under(roots):
             if node.kind.saves or node.kind.saves_out:
                 node.inputs = FREED
