@@ -71,8 +71,24 @@ def gcd(xp, input: T, other: T):
     return xp.gcd(input, other)
 
 
+def _unsigned(xp, *operands):
+    """The absolute values as they are, that of the lowest integer too: JAX's loop does not end for a negative one."""
+    return [xp.abs(x).astype(f"uint{8 * x.dtype.itemsize}") for x in map(xp.asarray, operands)]
+
+
+@gcd.lower("xla")
+def _gcd_xla(xp, input, other):
+    return xp.gcd(*_unsigned(xp, input, other))
+
+
 @op(tensors_only("lcm", refusing("bfc", "lcm_cpu", broadcast)), promote=True, api="torch method inplace out",
     cases=[(S(2, 3, dtype="int64", low=-9, high=9), S(3, dtype="int64", low=-9, high=9))])
 def lcm(xp, input: T, other: T):
     """The smallest positive integer that both divide; 0 if one is 0."""
     return xp.lcm(input, other)
+
+
+@lcm.lower("xla")
+def _lcm_xla(xp, input, other):
+    a, b = _unsigned(xp, input, other)
+    return a // xp.maximum(xp.gcd(a, b), 1) * b

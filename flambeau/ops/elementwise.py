@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from .. import dtypes
@@ -348,7 +349,7 @@ def pow(xp, input: T, exponent: T):
             return 1 / (input * input) if exponent == -2 else input**exponent
         if exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
-    if _number_kind(exponent, input) == "i" and hasattr(exponent, "dtype"):
+    if _number_kind(exponent, input) in "iu" and hasattr(exponent, "dtype"):
         return _whole_power(xp, input, exponent)
     power = xp.power(input, exponent)
     return power.astype("bool") if type(exponent) is bool and input.dtype.kind == "b" else power
@@ -356,10 +357,20 @@ def pow(xp, input: T, exponent: T):
 
 def _whole_power(xp: Any, input: Any, exponent: Any) -> Any:
     """Integers to integer powers, negative ones rounding toward zero."""
-    power = xp.power(input, xp.maximum(exponent, 0))
+    power = (xp.power if xp.host else functools.partial(_multiplied, xp))(input, xp.maximum(exponent, 0))
     odd = exponent % 2 != 0
     inverse = (input == 1) + (input == -1) * xp.where(odd, -1, 1)
     return xp.where(exponent < 0, inverse, power).astype(exponent.dtype)
+
+
+def _multiplied(xp: Any, input: Any, exponent: Any) -> Any:
+    """Integers to powers that are not negative, bit by bit. (JAX looks at six bits of the exponent.)"""
+    input, exponent = xp.asarray(input, exponent.dtype), xp.asarray(exponent)
+    power = xp.ones_like(input)
+    for bit in range(8 * exponent.dtype.itemsize - (exponent.dtype.kind == "i")):
+        power = xp.where((exponent >> bit) & 1, power * input, power)
+        input = input * input
+    return power
 
 
 def _pow_backward_input(g, grad, input, exponent):
