@@ -117,7 +117,7 @@ from .random import (
     seed,
     set_rng_state,
 )
-from .replay import compile
+from .compiling import compile
 from .serialization import load, save
 from .settings import (
     are_deterministic_algorithms_enabled,

@@ -10,7 +10,7 @@ from typing import Any
 from . import binding
 from .autograd.modes import enable_grad, no_grad
 from .creation import zeros
-from .engine import freed_error
+from .engine import engine, freed_error
 from .graph import Node, mode
 from .ops import registry
 from .tensor import Tensor
@@ -155,6 +155,8 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Runs the function."""
+        if engine.capture is not None:
+            engine.capture.refuse(f"it calls {cls.__name__}, whose gradient is the program's own code")
         ctx: Any = FunctionCtx()
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         two_parts = "setup_context" in {n for c in cls.__mro__ for n in c.__dict__}

@@ -1,18 +1,22 @@
 """What a Python function depends on besides its arguments, read from its code: for `compile`, which replays it.
 
 The code of the function, and of every function and module of the user's that it reaches, is looked through once.
-What it reads is remembered with its value and compared before each replay. What a replay would leave out (printing,
-storing, random numbers and clocks of Python's, values kept elsewhere) is a reason not to replay.
+What it reads is remembered with its value and compared before each replay, by one function written for it. What a
+replay would leave out (printing, storing, random numbers and clocks of Python's, values kept elsewhere) is a reason
+not to replay. What cannot be judged from the code shows right after a recording: what was read is no longer as it was.
 """
 
 from __future__ import annotations
 
 import builtins
 import dis
-import inspect
+import functools
+import sys
 import sysconfig
 import types
+from collections import deque
 from collections.abc import Callable, Iterator
+from operator import is_
 from typing import Any
 
 from .device import device
@@ -20,16 +24,23 @@ from .dtypes import dtype
 from .nn.module import CHANGES, Module
 from .tensor import Tensor
 
-PLAIN = (int, float, complex, bool, str, bytes, type(None), dtype, device, type(Ellipsis))
+PLAIN = (int, float, complex, bool, str, bytes, type(None), dtype, device, type(Ellipsis), range)
+CALLABLES: tuple = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial)
+CALLABLES += (functools._lru_cache_wrapper,)
+CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 _PACKAGE = __file__.replace("\\", "/").rsplit("/", 1)[0] + "/"
-_LIBRARIES = tuple(
-    sysconfig.get_path(name).replace("\\", "/") + "/" for name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
+_STANDARD = tuple(sysconfig.get_path(name).replace("\\", "/") + "/" for name in ("stdlib", "platstdlib"))
+_INSTALLED = tuple(sysconfig.get_path(name).replace("\\", "/") + "/" for name in ("purelib", "platlib"))
 ASIDE = {"print", "open", "input", "exec", "eval", "setattr", "delattr", "next", "globals", "locals", "vars", "iter"}
-LOOKING = {"random", "time", "datetime", "logging", "os", "sys", "io", "threading", "warnings", "secrets", "uuid"}
+ASIDE |= {"breakpoint", "__import__", "compile", "anext"}
+HARMLESS = {"math", "cmath", "operator", "functools", "itertools", "collections", "typing", "dataclasses", "abc"}
+HARMLESS |= {"enum", "copy", "numbers", "builtins", "contextlib", "types", "string", "re", "typing_extensions"}
+UNCHANGING = {"enum", "re", "pathlib", "fractions", "decimal", "typing", "types", "functools", "operator", "datetime"}
+STATEFUL = ("flambeau.utils", "flambeau.profiler", "flambeau.amp.grad_scaler", "flambeau.multiprocessing")
 CONSTANT = {"sqrt", "pi", "e", "inf", "nan", "log", "exp", "prod", "ceil", "floor", "float32", "float64", "int64"}
-ENDINGS = ("append", "extend", "insert", "pop", "clear", "write", "setdefault", "popitem", "remove", "discard")
-DEPTH = 4
+SILENT = {"__init__", "__post_init__", "__repr__", "__str__", "__del__", "__setstate__", "__getstate__", "__reduce__"}
+LONG = 4096  # items of a container that are compared
+MISSING = object()
 
 
 class Reason(Exception):
@@ -38,220 +49,403 @@ class Reason(Exception):
 
 def is_plain(value: Any) -> bool:
     """Whether a value never changes, so that it can be compared."""
-    return isinstance(value, PLAIN) or type(value) in (tuple, frozenset) and all(map(is_plain, value))
+    return isinstance(value, PLAIN) or isinstance(value, (tuple, frozenset)) and all(map(is_plain, value))
+
+
+def same(now: Any, was: Any) -> bool:
+    """Whether two values are one object, or equal plain values."""
+    if now is was:
+        return True
+    return type(now) is type(was) and is_plain(was) and now == was and (bool(was) or str(now) == str(was))  # -0.0
+
+
+def same_items(now: list, was: list) -> bool:
+    """The same of lists, item by item."""
+    return len(now) == len(was) and (all(map(is_, now, was)) or all(map(same, now, was)))
+
+
+def items_of(value: Any) -> list:
+    """What is in a container, in order."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return sorted(value, key=id) if isinstance(value, (set, frozenset)) else list(value)
 
 
 def is_users(code: types.CodeType) -> bool:
-    """Whether code is of the program, not of flambeau, the standard library or an installed package."""
+    """Whether code is of the program or a package it uses, not of flambeau or the standard library."""
     file = code.co_filename.replace("\\", "/")
-    return not (file.startswith((_PACKAGE, "<flambeau", "<frozen")) or file.startswith(_LIBRARIES))
+    if file.startswith((_PACKAGE, "<flambeau", "<frozen")):
+        return False
+    return file.startswith(_INSTALLED) or not file.startswith(_STANDARD)
+
+
+def is_own(kind: Any) -> bool:
+    """Whether a class is flambeau's."""
+    return (kind.__module__ or "").partition(".")[0] == __package__
+
+
+def is_program(module: types.ModuleType) -> bool:
+    """Whether a module holds code of the program or of a package it uses."""
+    file = getattr(module, "__file__", None)
+    if file is None or (module.__name__ or "").partition(".")[0] in HARMLESS | {__package__}:
+        return False
+    file = file.replace("\\", "/")
+    return not file.startswith(_PACKAGE) and (file.startswith(_INSTALLED) or not file.startswith(_STANDARD))
+
+
+def members(kind: type) -> dict[str, Any]:
+    """What the user's classes that `kind` is made of say, by name: every definition, since one may call the next."""
+    found: dict[str, list] = {}
+    for base in kind.__mro__:
+        if base.__module__ != "builtins" and not is_own(base):
+            for name, member in vars(base).items():
+                found.setdefault(name, []).append((base, member))
+    return found
 
 
 class Guards:
     """What a function read: tensors, modules and optimizers by identity, plain values by value."""
 
     def __init__(self) -> None:
-        self.values: list[tuple[Callable[[], Any], Any]] = []  # how to get it again, what it was
         self.tensors: dict[int, Tensor] = {}
         self.modules: dict[int, Module] = {}
+        self.seen: dict[int, Any] = {}  # everything that was looked at, by identity
         self.changes = 0
-        self._seen: dict[int, Any] = {}
+        self.settings: list = []
+        self.hold: Callable[[], bool] = lambda: True  # whether all is as it was; made by `close`
+        self._owners: list[Any] = []
+        self._names: dict[str, None] = {}
+        self._done: set[tuple[int, str]] = set()
+        self._checks: dict[str, None] = {}
+        self._space: dict[str, Any] = {"MISSING": MISSING, "same": same, "same_items": same_items, "items_of": items_of}
+        self._named: dict[int, str] = {}
+
+    # ---- comparing
+
+    def _name(self, value: Any) -> str:
+        """The name of an object in the function that compares."""
+        name = self._named.get(id(value))
+        if name is None:
+            name = self._named[id(value)] = f"v{len(self._space)}"
+            self._space[name] = value
+        return name
+
+    def _expect(self, get: str, was: Any) -> None:
+        """Notes that the expression `get` gave `was`."""
+        name = self._name(was)
+        if was is not MISSING and not isinstance(was, (bool, type(None))) and is_plain(was):
+            self._checks[f"(n := {get}) is {name} or same(n, {name})"] = None
+        else:
+            self._checks[f"{get} is {name}"] = None
+
+    def close(self) -> None:
+        """Everything has been collected."""
+        while self._pass():
+            pass
+        self.changes, self.settings = CHANGES[0], self._settings()
+        self._space.update(CHANGES=CHANGES, guards=self)
+        tests = "".join(f"    if not ({c}): return False\n" for c in self._checks)
+        changed = "    if CHANGES[0] != guards.changes and not guards.settled(): return False\n"
+        source = f"def hold():\n{tests}{changed}    return True\n"
+        code = builtins.compile(source, "<flambeau guards>", "exec")
+        exec(code, self._space)
+        self.hold = self._space["hold"]
+        self._space["guards"] = self
+
+    def _settings(self) -> list:
+        return [s for m in self.modules.values() for s in settings_of(m)]
+
+    def settled(self) -> bool:
+        """Whether an attribute that was set somewhere is none of these modules', or has its old value."""
+        if not same_items(self._settings(), self.settings):
+            return False
+        self.changes = CHANGES[0]
+        return True
 
     # ---- collecting
 
     def function(self, function: Any) -> None:
-        """Looks through a function, method, module or callable object."""
-        if isinstance(function, Module):
-            self.value(function)
+        """Looks through a function, method, class or callable object."""
+        if id(function) in self.seen or is_plain(function):
             return
-        inner = inspect.unwrap(function) if not inspect.ismethod(function) else function.__func__
-        if inspect.ismethod(function):
+        if isinstance(function, types.MethodType):
             self.value(function.__self__)
-        if not isinstance(inner, types.FunctionType):
-            call = vars(type(inner)).get("__call__")
-            if not isinstance(call, types.FunctionType):
+            self.function(function.__func__)
+        elif isinstance(function, functools.partial):
+            self.seen[id(function)] = function
+            self.function(function.func)
+            self.value(function.args)
+            self.value(function.keywords)
+        elif isinstance(function, types.FunctionType):
+            self.seen[id(function)] = function
+            if not is_users(function.__code__):
+                self.function(getattr(function, "__wrapped__", None))
                 return
-            self.value(inner)
-            inner = call
-        if id(inner) in self._seen or not is_users(inner.__code__):
-            return
-        self._seen[id(inner)] = inner
-        cells = dict(zip(inner.__code__.co_freevars, inner.__closure__ or (), strict=True))
-        for name, cell in cells.items():
-            if inner.__code__.co_name != "<lambda>" or name != "__class__":
-                self.cell(name, cell)
-        for default in (*(inner.__defaults__ or ()), *(inner.__kwdefaults__ or {}).values()):
-            self.value(default)
-        self.code(inner.__code__, inner.__globals__)
+            for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+                self._cell(name, cell)
+            self.value(function.__defaults__)
+            self.value(function.__kwdefaults__)
+            self._code(function.__code__, function.__globals__, frozenset())
+        elif isinstance(function, (types.BuiltinFunctionType, types.MethodWrapperType)):
+            self._builtin(function)
+        elif isinstance(function, functools._lru_cache_wrapper):
+            raise Reason(f"{function.__name__} remembers results")
+        else:
+            self.value(function)
 
-    def cell(self, name: str, cell: Any) -> None:
+    def _builtin(self, function: Any) -> None:
+        """A function that is not written in Python: what it belongs to counts."""
+        owner = getattr(function, "__self__", None)
+        if owner is not None and not isinstance(owner, (types.ModuleType, type)):
+            self.value(owner)
+        elif (function.__module__ or "builtins").partition(".")[0].lstrip("_") not in HARMLESS:
+            raise Reason(f"it calls {function.__module__}.{function.__name__}")
+
+    def _cell(self, name: str, cell: Any) -> None:
         """A variable of an enclosing function."""
         try:
             held = cell.cell_contents
         except ValueError:
             return
         self.value(held)
-        if not isinstance(held, (types.FunctionType, type)):
-            self.values.append((lambda: cell.cell_contents, held))
+        if name != "__class__":
+            self._expect(f"{self._name(cell)}.cell_contents", held)
 
-    def code(self, code: types.CodeType, names: dict[str, Any]) -> None:
+    def _code(self, code: types.CodeType, names: dict[str, Any], local: frozenset[str]) -> None:
         """The instructions of a function: what they read of `names`, and what they leave behind."""
-        instructions = list(dis.get_instructions(code))
+        steps = [s for s in dis.get_instructions(code) if s.opname not in ("EXTENDED_ARG", "CACHE")]
         storing = code.co_name in ("__init__", "__post_init__")
-        for i, step in enumerate(instructions):
-            what, name = step.opname, step.argval
-            where = f"{code.co_filename}:{line_of(instructions, i)}"
-            if what in ("STORE_GLOBAL", "DELETE_GLOBAL") or what == "STORE_DEREF" and name in code.co_freevars:
+        line: int | None = None
+        for i, step in enumerate(steps):
+            line = (step.positions.lineno if step.positions is not None else None) or line
+            what, name, where = step.opname, step.argval, f"{code.co_filename}:{line}"
+            if what in ("STORE_GLOBAL", "DELETE_GLOBAL"):
                 raise Reason(f"it assigns {name}, which lives outside, at {where}")
-            if what in ("STORE_ATTR", "DELETE_ATTR") and not storing:
-                if name not in ("grad", "data", "requires_grad"):
-                    raise Reason(f"it sets the attribute {name} at {where}")
-            if what in ("YIELD_VALUE", "IMPORT_NAME"):
-                raise Reason(f"it is a generator, or imports, at {where}")
+            if what in ("STORE_DEREF", "DELETE_DEREF") and name in code.co_freevars and name not in local:
+                raise Reason(f"it assigns {name}, which lives outside, at {where}")
+            if what in ("STORE_ATTR", "DELETE_ATTR") and not storing and name not in ("grad", "data", "requires_grad"):
+                raise Reason(f"it sets the attribute {name} at {where}")
+            if what == "IMPORT_NAME":
+                raise Reason(f"it imports {name} at {where}")
             if what in ("LOAD_GLOBAL", "LOAD_NAME"):
-                following = instructions[i + 1] if i + 1 < len(instructions) else None
-                attribute = following.argval if following is not None and "ATTR" in following.opname else None
-                self.name(name, names, attribute if isinstance(attribute, str) else None, where)
-        self.attributes(code)
+                self._global(name, names, steps[i + 1 : i + 8], where)
+        self._names.update(dict.fromkeys(code.co_names))
+        if {"getattr", "hasattr", "attrgetter", "methodcaller"} & set(code.co_names):
+            self._names.update(dict.fromkeys([c for c in code.co_consts if type(c) is str and c.isidentifier()]))
+            self._names["*"] = None
         for constant in code.co_consts:
             if isinstance(constant, types.CodeType):
-                self.code(constant, names)
+                self._code(constant, names, local | set(code.co_cellvars))
 
-    def name(self, name: str, names: dict[str, Any], attribute: str | None, where: str) -> None:
-        """A global that the function reads."""
+    def _global(self, name: str, names: dict[str, Any], following: list, where: str) -> None:
+        """A global that the function reads, and if that is a module, what it reads of it."""
         if name not in names:
             if name in ASIDE and hasattr(builtins, name):
                 raise Reason(f"it calls {name} at {where}")
             return
         value = names[name]
-        if isinstance(value, types.ModuleType):
-            top = value.__name__.partition(".")[0]
-            if top in LOOKING or top == "numpy" and attribute not in CONSTANT:
-                raise Reason(f"it uses {value.__name__}{'.' + attribute if attribute else ''} at {where}")
-            return
-        if isinstance(value, types.BuiltinFunctionType) and (value.__module__ or "").partition(".")[0] in LOOKING:
-            raise Reason(f"it calls {value.__module__}.{name} at {where}")
-        self.value(value)
-        if not isinstance(value, (types.FunctionType, type)):
-            self.values.append((lambda: names.get(name, Guards), value))
-
-    def attributes(self, code: types.CodeType) -> None:
-        """Methods and plain attributes that a function names, of the objects known so far."""
-        for owner in [v for v in self._seen.values() if not isinstance(v, (types.FunctionType, type))]:
-            self.named_of(owner, code.co_names, DEPTH)
-
-    def named_of(self, owner: Any, names: tuple[str, ...], depth: int) -> None:
-        """Of `owner`, those attributes that are among `names`."""
-        own = getattr(owner, "__dict__", {})
-        for name in names:
-            method = getattr(type(owner), name, None)
-            if isinstance(method, types.FunctionType):
-                self.function(method)
-            elif name in own and depth and not isinstance(owner, Module):
-                value = own[name]
-                self.values.append((lambda own=own, name=name: own.get(name, Guards), value))  # type: ignore[misc]
+        get = f"{self._name(names)}.get({name!r}, MISSING)"
+        if not isinstance(value, types.ModuleType):
+            try:
                 self.value(value)
-                if hasattr(value, "__dict__") and not isinstance(value, (Tensor, type, types.ModuleType)):
-                    self.named_of(value, names, depth - 1)
+            except Reason as reason:
+                raise reason if " at " in str(reason) else Reason(f"{reason} ({name} at {where})") from None
+            self._expect(get, value)
+            return
+        path = name
+        for step in following:
+            if "ATTR" not in step.opname and "METHOD" not in step.opname or type(step.argval) is not str:
+                break
+            self._allowed(value, step.argval, where)
+            get = f"getattr({self._name(value)}, {step.argval!r}, MISSING)"
+            program, value, path = is_program(value), getattr(value, step.argval, None), f"{path}.{step.argval}"
+            if not isinstance(value, types.ModuleType):
+                if program:
+                    self.value(value)
+                    self._expect(get, value)
+                return
+        self._allowed(value, "", where)
+        if is_program(value):
+            raise Reason(f"it hands on the module {path} at {where}")
+
+    def _allowed(self, module: types.ModuleType, attribute: str, where: str) -> None:
+        """A module whose functions depend on nothing but their arguments, and leave nothing behind."""
+        top = (module.__name__ or "").partition(".")[0]
+        if top in HARMLESS or top == __package__ or is_program(module) and top not in ("numpy", "scipy", "pandas"):
+            return
+        if top == "numpy" and attribute in CONSTANT:
+            return
+        raise Reason(f"it uses {module.__name__}{'.' + attribute if attribute else ''} at {where}")
 
     def value(self, value: Any) -> None:
         """Something that the function can reach."""
-        if is_plain(value) or id(value) in self._seen or isinstance(value, types.ModuleType):
+        if id(value) in self.seen or is_plain(value) or isinstance(value, types.ModuleType):
             return
+        kind = type(value)
         if isinstance(value, Tensor):
-            self.tensors[id(value)] = value
+            self.seen[id(value)] = self.tensors[id(value)] = value
+            if value._hooks or value._after_hooks:
+                raise Reason("a hook is registered on a tensor")
         elif isinstance(value, Module):
-            self.module(value)
-        elif isinstance(value, (types.FunctionType, types.MethodType)):
-            self.function(value)
-        elif isinstance(value, (list, tuple, dict)):
-            self._seen[id(value)] = value
-            items = list(value.values()) if isinstance(value, dict) else list(value)
-            for item in items:
-                self.value(item)
-            if not isinstance(value, tuple):
-                self.values.append((lambda: contents(value), contents(value)))
-        elif type(value).__module__ == "numpy":
-            raise Reason("it reads an array of NumPy's; pass it as a tensor")
+            self._module(value)
+        elif isinstance(value, CONTAINERS):
+            self._container(value)
         elif isinstance(value, type):
-            self._seen[id(value)] = value
-            for member in vars(value).values():
-                if isinstance(member, types.FunctionType) and is_users(member.__code__):
-                    self.function(member)
+            self._class(value)
+        elif isinstance(value, CALLABLES):
+            self.function(value)
+        elif kind.__module__.partition(".")[0] in ("numpy", "pandas", "scipy"):
+            raise Reason(f"it reads a {kind.__name__} of {kind.__module__.partition('.')[0]}'s; pass it as a tensor")
         else:
-            self._seen[id(value)] = value
+            self._object(value, kind)
+
+    def _container(self, value: Any) -> None:
+        self.seen[id(value)] = value
+        if len(value) > LONG:
+            raise Reason(f"it reads a {type(value).__name__} of {len(value)} items")
+        items = items_of(value)
+        for item in items:
+            self.value(item)
+        if not isinstance(value, (tuple, frozenset)):
+            self._checks[f"same_items(items_of({self._name(value)}), {self._name(items)})"] = None
+        if members(type(value)):
+            self._own(value, type(value))
+
+    def _class(self, kind: type) -> None:
+        """A class: its instances run its methods, and its attributes are read."""
+        self.seen[id(kind)] = kind
+        if kind.__module__ == "builtins" or is_own(kind):
+            return
+        top = kind.__module__.partition(".")[0]
+        if top not in HARMLESS | UNCHANGING and kind.__module__ in sys.modules:
+            module = sys.modules[kind.__module__]
+            if not is_program(module) and getattr(module, "__file__", None) and kind.__module__ != "__main__":
+                raise Reason(f"it uses {kind.__module__}.{kind.__name__}")
+        for definitions in members(kind).values():
+            for _, member in definitions:
+                self._member(member)
+        self._owners.append(kind)
+
+    def _object(self, value: Any, kind: type) -> None:
+        """An instance of a class that is neither a tensor, module, container nor function."""
+        self.seen[id(value)] = value
+        if is_own(kind):
+            if kind.__module__.startswith(STATEFUL) and getattr(value, "_enabled", True):
+                raise Reason(f"it reads a {kind.__name__}")
+            self.function(getattr(value, "__wrapped__", None))
             for group in getattr(value, "param_groups", ()):
                 for p in group["params"]:
-                    self.tensors[id(p)] = p
-            call = vars(type(value)).get("__call__")
-            if isinstance(call, types.FunctionType):
-                self.function(call)
+                    self.value(p)
+            self._owners.append(value)
+            for held in getattr(value, "__dict__", {}).values():
+                if isinstance(held, (Tensor, Module)):
+                    self.value(held)
+            return
+        top = kind.__module__.partition(".")[0]
+        if kind is object or top in UNCHANGING and kind is not types.SimpleNamespace:
+            return
+        users = members(kind)
+        written = isinstance(value, types.SimpleNamespace) or any(
+            isinstance(m, types.FunctionType) and is_users(m.__code__) for d in users.values() for _, m in d
+        )
+        module = sys.modules.get(kind.__module__)
+        if not written and not (users and (module is None or kind.__module__ == "__main__" or is_program(module))):
+            if kind.__qualname__ != "Namespace":  # argparse's
+                raise Reason(f"it reads a {kind.__module__}.{kind.__qualname__}")
+        self._own(value, kind)
 
-    def module(self, module: Module) -> None:
+    def _own(self, value: Any, kind: type) -> None:
+        """An object whose class is the user's: its special methods may run without being named."""
+        self._owners.append(value)
+        for name, definitions in members(kind).items():
+            if name.startswith("__") and name not in SILENT:
+                for _, member in definitions:
+                    self._member(member)
+        own = getattr(value, "__dict__", None)
+        if own is not None and not isinstance(value, Module):
+            self._checks[f"len({self._name(own)}) == {len(own)}"] = None
+
+    def _module(self, module: Module) -> None:
         """A module, with all that is in it."""
         for part in module.modules():
-            if id(part) in self._seen:
+            if id(part) in self.seen:
                 continue
-            self._seen[id(part)] = self.modules[id(part)] = part
+            self.seen[id(part)] = self.modules[id(part)] = part
             if part._hooked:
                 raise Reason(f"a hook is registered on {type(part).__name__}")
             for t in (*part._parameters.values(), *part._buffers.values()):
                 if t is not None:
-                    self.tensors[id(t)] = t
+                    self.value(t)
             for held in part.__dict__.values():
-                if isinstance(held, Tensor):
-                    self.tensors[id(held)] = held
-            forward = type(part).forward
-            if isinstance(forward, types.FunctionType):
-                self.function(forward)
-        for part in module.modules():
-            for function in list(self._seen.values()):
-                if isinstance(function, types.FunctionType):
-                    self.named_of(part, function.__code__.co_names, 0)
+                if isinstance(held, (Tensor, Module, *CALLABLES)):
+                    self.value(held)
+            self._own(part, type(part))
+            for _, member in members(type(part)).get("forward", ()):
+                self._member(member)
 
-    # ---- comparing
+    def _member(self, member: Any) -> None:
+        """What a class says under a name."""
+        if isinstance(member, (staticmethod, classmethod)):
+            member = member.__func__
+        if isinstance(member, property):
+            for part in (member.fget, member.fset):
+                self.function(part)
+        elif isinstance(member, functools.cached_property):
+            self.function(member.func)
+        elif isinstance(member, types.FunctionType):
+            self.function(member)
+        elif not isinstance(member, (types.GetSetDescriptorType, types.MemberDescriptorType, types.MappingProxyType)):
+            if hasattr(type(member), "__get__") and not is_own(type(member)):
+                self.function(getattr(member, "__wrapped__", getattr(member, "func", None)))
 
-    def close(self) -> None:
-        """Everything has been collected."""
-        for function in [f for f in self._seen.values() if isinstance(f, types.FunctionType)]:
-            self.attributes(function.__code__)
-        self.changes = CHANGES[0]
-        self.settings = [settings_of(m) for m in self.modules.values()]
+    def _pass(self) -> bool:
+        """Looks at the attributes that the functions found so far name, of the objects found so far."""
+        before = len(self._done)
+        for owner in list(self._owners):
+            own = {} if isinstance(owner, type) else getattr(owner, "__dict__", {})
+            names = [*self._names, *own] if "*" in self._names and not is_own(type(owner)) else list(self._names)
+            users = members(owner if isinstance(owner, type) else type(owner))
+            for name in names:
+                if name not in own and name not in users or (id(owner), name) in self._done:
+                    continue
+                self._done.add((id(owner), name))
+                self._attribute(owner, own, users, name)
+        return len(self._done) > before
 
-    def hold(self) -> bool:
-        """Whether all is as it was."""
-        for get, was in self.values:
-            now = get()
-            if now is not was and not (type(now) is type(was) and is_plain(was) and now == was):
-                if not (type(was) is list and now == was):
-                    return False
-        if self.changes != CHANGES[0]:
-            if [settings_of(m) for m in self.modules.values()] != self.settings:
-                return False
-            self.changes = CHANGES[0]
-        return True
+    def _attribute(self, owner: Any, own: dict, users: dict, name: str) -> None:
+        if name in own:
+            held = own[name]
+            if isinstance(owner, Module) and (name in INTERNAL or is_own(type(owner)) and name.startswith("_")):
+                return
+            self.value(held)
+            if not isinstance(owner, Module):  # those of modules are compared when one is set
+                self._expect(f"{self._name(own)}.get({name!r}, MISSING)", held)
+        for base, member in users.get(name, ()):
+            if isinstance(member, types.MemberDescriptorType):
+                if not isinstance(owner, type):
+                    held = getattr(owner, name, MISSING)
+                    self.value(held)
+                    self._expect(f"getattr({self._name(owner)}, {name!r}, MISSING)", held)
+            elif callable(member) or hasattr(type(member), "__get__"):
+                self._member(member)
+            elif not (name.startswith("__") and name.endswith("__")):
+                self.value(member)
+                self._expect(f"vars({self._name(base)}).get({name!r}, MISSING)", member)
 
 
-def contents(value: Any) -> list:
-    """The items of a container, in a form that compares: plain values themselves, others by identity."""
-    items: Iterator[Any] = iter(value.items()) if isinstance(value, dict) else iter(value)
-    if isinstance(value, dict):
-        return [(k if is_plain(k) else id(k), v if is_plain(v) else id(v)) for k, v in items]
-    return [v if is_plain(v) else id(v) for v in items]
+INTERNAL = set(vars(Module())) - {"training"}
 
 
-def settings_of(module: Module) -> list:
-    """What a module's forward may read of it: its parts by identity, its plain attributes by value."""
+def settings_of(module: Module) -> Iterator[Any]:
+    """What a module's forward may read of it: its class, its parts and attributes, what is in its containers."""
     own = module.__dict__
-    parts = [id(p) for name in ("_parameters", "_buffers", "_modules") for p in own[name].values()]
-    plain = [v for v in own.values() if is_plain(v)]
-    return [*parts, *plain, [contents(v) for v in own.values() if type(v) in (list, dict)], module._hooked]
-
-
-def line_of(instructions: list, i: int) -> int | None:
-    """The line of an instruction."""
-    for step in reversed(instructions[: i + 1]):
-        line = step.positions.lineno if step.positions is not None else None
-        if line is not None:
-            return line
-    return None
+    yield type(module)
+    yield module._hooked
+    for name in ("_parameters", "_buffers", "_modules"):
+        yield from items_of(own[name])
+    for name, value in own.items():
+        if name not in INTERNAL:
+            yield name
+            yield value
+            if isinstance(value, CONTAINERS) and len(value) <= LONG:
+                yield from items_of(value)

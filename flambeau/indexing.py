@@ -30,7 +30,7 @@ def basic(input: Any, index: tuple) -> Any:
     """The view of `input` at a basic index: at once if its value is known and the tape does not care, else recorded."""
     if isinstance(input, Tensor):
         node = input._node
-        if node.value is not None and not (mode.grad and node.spec.requires_grad):
+        if node.value is not None and not (mode.grad and node.spec.requires_grad) and engine.capture is None:
             return _known(input, node, index)
     return _record_basic(input, index)
 
@@ -310,6 +310,7 @@ def _mixed(self: Tensor, key: Any) -> Tensor:
         and not (mode.grad and node.spec.requires_grad)
         and all(i is None or i._node.value is not None for i in indices)
         and node.spec.device is CPU
+        and engine.capture is None
     )
     if known:  # data on its way into a step is prepared outside of it
         result = _taken(node, indices)
@@ -435,6 +436,8 @@ def _put_now(self: Tensor, index: tuple, given: Any) -> bool:
     """
     node = self._node
     array = node.value
+    if engine.capture is not None:
+        return False
     if type(given) is Node:
         if given.value is None or mode.grad and given.spec.requires_grad:
             return False

@@ -32,6 +32,7 @@ class Generator:
     def __init__(self, device: Any = "cpu") -> None:
         self._device = resolve(device)
         self._stream = Stream()
+        self._regarded()
 
     @property
     def device(self) -> device:
@@ -39,37 +40,40 @@ class Generator:
 
     def put(self, stream: Stream) -> None:
         """Goes on with another stream."""
-        self._set_anew()
+        self._regarded()
         self._stream = stream
 
-    def _set_anew(self) -> None:
+    def _regarded(self) -> None:
+        """Its state is set or looked at: not what `compile` can replay."""
         if engine.capture is not None:
-            engine.capture.refuse("it sets the state of a random generator")
+            engine.capture.refuse("it makes a random generator, or sets or reads the state of one")
 
     def manual_seed(self, seed: int) -> Generator:
         """Starts the stream anew from `seed`."""
-        self._set_anew()
+        self._regarded()
         self._stream.manual_seed(int(seed))
         return self
 
     def seed(self) -> int:
         """Starts the stream anew from a seed of the system's, which is returned."""
-        self._set_anew()
+        self._regarded()
         return self._stream.seed()
 
     def initial_seed(self) -> int:
         """The seed that the stream started from."""
+        self._regarded()
         return self._stream.initial_seed()
 
     def get_state(self) -> Tensor:
         """The state as a uint8 tensor of 5056 bytes, in PyTorch's own layout."""
+        self._regarded()
         return from_array(np.array(self._stream.get_state()))
 
     def set_state(self, new_state: Tensor) -> None:
         """Puts the stream into a state that get_state returned."""
         if not isinstance(new_state, Tensor) or new_state.dtype is not dtypes.uint8:
             raise TypeError("RNG state must be a torch.ByteTensor")
-        self._set_anew()
+        self._regarded()
         self._stream.set_state(np.asarray(new_state._value()))
 
     def clone_state(self) -> Generator:
@@ -480,6 +484,7 @@ class fork_rng:
         self.enabled = enabled
 
     def __enter__(self) -> None:
+        default_generator._regarded()
         self.state = default_generator._stream.clone_state()
 
     def __exit__(self, *_: Any) -> None:

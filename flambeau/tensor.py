@@ -314,6 +314,8 @@ class Tensor(Arithmetic):
                     f"located on device with index '{self.get_device()}'. Please ensure that the gradient and the "
                     "tensor are on the same device"
                 )
+        if engine.capture is not None:
+            engine.capture.graded(self)
         self._grad = new
 
     @grad.deleter

@@ -100,7 +100,7 @@ def rebind(root: Any, node: Node, silent: bool = False) -> None:
     root._node = node
     engine.pending.append(node)
     if engine.capture is not None:
-        engine.capture.wrote(root)
+        engine.capture.wrote(root, old)
     for ref in root.__dict__.get("_views", ()):
         view = ref()
         if view is not None:

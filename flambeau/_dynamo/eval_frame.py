@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..replay import OptimizedModule
+from ..compiling import OptimizedModule
 
 __all__ = ["OptimizedModule", "is_dynamo_supported"]
 

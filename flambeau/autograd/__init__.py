@@ -78,8 +78,10 @@ def pairs(
         and not any(n.inputs is FREED for n in nodes)
     ):
         for seed in seeds:
-            if seed is not None:
-                engine.force(seed)
+            if seed is not None and seed.value is None:
+                engine.flush("backward")
+                if seed.value is None:
+                    engine.force(seed)
         found = gradients(nodes, seeds, wanted, retain)
         if found is not None:
             return found
@@ -253,10 +255,21 @@ class Handle:
         self.remove()
 
 
+HOOKS = [0]  # how many hooks were ever registered on tensors: what `compile` looks at before it looks closer
+
+
+def registered() -> None:
+    """A hook is registered on a tensor."""
+    HOOKS[0] += 1
+    if engine.capture is not None:
+        engine.capture.refuse("it registers a hook")
+
+
 def add_hook(t: Any, hook: Any) -> Handle:
     """Registers `hook` for the gradient of `t`."""
     if not t.requires_grad:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    registered()
     if t._hooks is None:
         t._hooks = OrderedDict()
     handle = Handle(t._hooks)
@@ -276,6 +289,7 @@ def add_after_hook(t: Any, hook: Any) -> Handle:
     """Registers `hook` for after the gradient of the leaf `t` has been added."""
     if not t.is_leaf:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    registered()
     if t._after_hooks is None:
         t._after_hooks = OrderedDict()
     handle = Handle(t._after_hooks)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..autograd import Handle
+from ..engine import engine
 from ..tensor import Tensor
 from .parameter import Buffer, Parameter, is_lazy
 from .state import State
@@ -126,6 +127,7 @@ class Module(State):
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Adds a tensor that belongs to the state but is not trained; without `persistent` it is left out of
         state_dict."""
+        CHANGES[0] += 1
         self._check_name(name, "buffer", self._buffers)
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
@@ -141,6 +143,7 @@ class Module(State):
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Adds a child module under `name`."""
+        CHANGES[0] += 1
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{_typename(module)} is not a Module subclass")
         self._check_name(name, "module", self._modules)
@@ -460,6 +463,8 @@ class Module(State):
         """Forgets the gradients of all parameters, or sets them to zero."""
         for p in self.parameters():
             if p._grad is not None:
+                if engine.capture is not None:
+                    engine.capture.graded(p)
                 if set_to_none:
                     p._grad = None
                 else:
@@ -495,6 +500,7 @@ class Module(State):
         handle = Handle(hooks)
         hooks[handle.id] = hook
         self.__dict__["_hooked"] = True
+        CHANGES[0] += 1
         for flag, wanted in flags.items():
             if wanted:
                 self.__dict__[flag][handle.id] = True
@@ -582,5 +588,6 @@ def register_module_hook(kind: str, hook: Callable, **flags: bool) -> Handle:
     for flag, wanted in flags.items():
         if wanted:
             _GLOBAL[flag][handle.id] = True
+    CHANGES[0] += 1
     Module._hooked = True  # every call looks for hooks from now on
     return handle

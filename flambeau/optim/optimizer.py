@@ -292,6 +292,8 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 if p._grad is not None:
+                    if engine.capture is not None:
+                        engine.capture.graded(p)
                     if set_to_none:
                         p._grad = None
                     else:
