@@ -220,6 +220,8 @@ def gradients(
             elif kinds and step is not RECORD:
                 engine.plan(kinds, nodes, references, cut, step)
             if step is RECORD:
+                if engine.capture is not None:
+                    engine.capture.refuse("the program's own code takes part in its gradient")
                 engine.pending[:0] = [n for n in nodes if n.value is None]
                 return None
             have = list(slots)
