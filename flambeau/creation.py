@@ -161,7 +161,7 @@ def tensor(
     tensor([[1, 2],
             [3, 4]])
     """
-    where = resolve(device)
+    where = resolve(device) if device is not None or not isinstance(data, Tensor) else data.device
     array = _elements(data, exact=dtype is not None)
     kind = kind_of(dtype, "tensor(): ") if dtype is not None else _dtype_for(data, array)
     if type(data) is int and kind.category == dtypes.INTEGER:

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .backends import devices
 from .creation import from_array
+from .device import CPU
+from .engine import engine
 from .info import channels_last, channels_last_3d, contiguous_format
 from .ops import registry
 from .tensor import Tensor
@@ -50,6 +53,10 @@ def __dlpack__(
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     if copy is False:
         raise BufferError("flambeau: tensors have no memory that others may write to; they are exported by copy only")
+    if self.device is not CPU:
+        engine.force(self._node)
+        value = devices.copied(devices.fetched([self._node])[0], self.device)
+        return value.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device)
     if dl_device is not None and tuple(dl_device) != (1, 0):
         raise BufferError(f"the tensor is on the CPU and cannot be exported to the device {tuple(dl_device)}")
     value = np.array(self._value())
@@ -60,6 +67,10 @@ def __dlpack__(
 
 def __dlpack_device__(self: Tensor) -> tuple[DLDeviceType, int]:
     """Where the elements are, in DLPack's numbers."""
+    if self.device is not CPU:
+        engine.force(self._node)
+        kind, index = devices.fetched([self._node])[0].__dlpack_device__()
+        return DLDeviceType(kind), index
     return DLDeviceType.kDLCPU, 0
 
 
@@ -125,6 +136,8 @@ def data_ptr(self: Tensor) -> int:
     if not self.numel():
         return 0
     root = root_of(self)
+    if self.device is not CPU:
+        return devices.address(root._node) + self.storage_offset() * self.element_size()
     value = root._value()
     if type(value) is not np.ndarray or not value.flags.c_contiguous:
         value = root._node.value = np.array(value, order="C")

@@ -51,7 +51,7 @@ class UntypedStorage:
     def device(self) -> device:
         return self._root.device
 
-    is_cuda = property(lambda self: False)
+    is_cuda = property(lambda self: self.device.type == "cuda")
 
     def element_size(self) -> int:
         """The size of an element: a byte."""
@@ -141,7 +141,7 @@ class TypedStorage:
     def device(self) -> device:
         return self._untyped.device
 
-    is_cuda = property(lambda self: False)
+    is_cuda = property(lambda self: self.device.type == "cuda")
     is_sparse = False
 
     def size(self) -> int:

@@ -104,6 +104,13 @@ def fetched(leaves: Sequence[Any]) -> list:
     return values
 
 
+def address(node: Node) -> int:
+    """Where in the memory of a GPU the value of a computed node lies."""
+    from . import xla
+
+    return xla.address(fetched([node])[0])
+
+
 def copied(value: Any, where: Any) -> Any:
     """An array on a GPU that nothing else refers to."""
     from . import xla
@@ -148,6 +155,8 @@ def prepare(program: Program) -> Callable[[list], tuple]:
         function = compiled(program)
         results = function(values)
         tier.compile_seconds = perf_counter() - start
+        tiers.policy.compiles += 1
+        tiers.policy.compile_seconds += tier.compile_seconds
         tiers.policy.say(f"program {program.number}: compiled for a GPU in {tier.compile_seconds:.2f} s")
         program.run = function
         return results

@@ -405,6 +405,11 @@ def put(value: Any, where: Any) -> Any:
     return jax.device_put(value, where, may_alias=False)
 
 
+def address(value: Any) -> int:
+    """Where an array lies in the memory of its device."""
+    return value.unsafe_buffer_pointer()
+
+
 def copied(value: Any, where: Any) -> Any:
     """A new array in the memory of a device."""
     moved = put(value, where)

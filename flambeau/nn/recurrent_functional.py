@@ -50,7 +50,8 @@ def run(
     lengths = packed = padded = None
     if sizes is not None:
         rows, steps = int(sizes._value()[0]), sizes.shape[0]
-        lengths, (packed, padded) = from_array(row_lengths(sizes)), map(from_array, places(sizes))
+        found = [from_array(a).to(input.device) for a in (row_lengths(sizes), *places(sizes))]
+        lengths, packed, padded = found
     elif batch_first:
         input = input.transpose(0, 1)
     ends: list[list[Tensor]] = [[] for _ in states]

@@ -15,6 +15,7 @@ import numpy as np
 from .. import binding
 from ..backends import Program
 from ..backends import numpy as backend
+from ..backends.tiers import elsewhere
 from ..engine import Engine, engine
 from ..graph import Node
 from ..ops._op import caller
@@ -125,9 +126,9 @@ class RecordingEngine(Engine):
     __slots__ = ()
 
     def run(self, program: Program, leaves: Sequence[Any], batch: list[Node], why: str, start: float) -> tuple:
-        """Runs `program`, each operation by itself."""
+        """Runs `program`, each operation by itself; what lives on a GPU runs whole."""
         recorder = Recorder.active
-        if recorder is None:
+        if recorder is None or elsewhere(program):
             return super().run(program, leaves, batch, why, start)
         fetch = getattr(program, "fetch", None)
         values = fetch(leaves) if fetch else [v.value if type(v) is Node else v for v in leaves]

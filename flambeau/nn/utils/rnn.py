@@ -99,7 +99,7 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     values = permutation._value()
     found = np.empty_like(values)
     found[values] = np.arange(len(values))
-    return from_array(found)
+    return from_array(found).to(permutation.device)
 
 
 def _counts(batch_sizes: Tensor) -> np.ndarray:
@@ -164,9 +164,10 @@ def pack_padded_sequence(
     if order is not None:
         row = order[row]
     flat = row * steps + step if batch_first else step * rows + row
-    data = input.reshape((rows * steps, *input.shape[2:])).index_select(0, from_array(flat.astype(np.int64)))
+    data = input.reshape((rows * steps, *input.shape[2:])).index_select(0, from_array(flat.astype(np.int64)).to(input.device))
     batch_sizes = from_array(there.sum(1).astype(np.int64))
-    return PackedSequence(data, batch_sizes, None if order is None else from_array(order.astype(np.int64)), None)
+    sorted_indices = None if order is None else from_array(order.astype(np.int64)).to(input.device)
+    return PackedSequence(data, batch_sizes, sorted_indices, None)
 
 
 def pad_packed_sequence(
@@ -194,9 +195,9 @@ def pad_packed_sequence(
         packed = packed.T
     padding = packed.reshape(-1) < 0
     rest = tuple(data.shape[1:])
-    found = data.index_select(0, from_array(np.where(padding, 0, packed.reshape(-1)).astype(np.int64)))
+    found = data.index_select(0, from_array(np.where(padding, 0, packed.reshape(-1)).astype(np.int64)).to(data.device))
     if padding.any():
-        mask = from_array(padding.reshape(-1, *(1,) * len(rest)))
+        mask = from_array(padding.reshape(-1, *(1,) * len(rest))).to(data.device)
         found = found.masked_fill(mask, padding_value)
     return found.reshape((*packed.shape, *rest)), from_array(lengths.astype(np.int64))
 

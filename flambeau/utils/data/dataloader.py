@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from ...device import gpus
 from . import gather
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset
@@ -303,11 +304,12 @@ class _BaseDataLoaderIter:
                     f"ignore pin_memory_device='{loader.pin_memory_device}'.",
                     stacklevel=5,
                 )
-            warnings.warn(
-                "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory "
-                "won't be used.",
-                stacklevel=5,
-            )
+            if not gpus.count():
+                warnings.warn(
+                    "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory "
+                    "won't be used.",
+                    stacklevel=5,
+                )
         self._sampler_iter = iter(self._index_sampler)
         self._progress = Progress(loader, loader._resume)
         loader._resume = None
