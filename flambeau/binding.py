@@ -18,7 +18,7 @@ from .dtypes import dtype
 from .engine import engine
 from .graph import Node, leaf, mode, spec
 from .ops import registry
-from .ops._op import NUMBERS, REQUIRED, Composite, Op, caller, common_device, heads_of, return_type
+from .ops._op import NUMBERS, REQUIRED, Composite, Op, caller, common_device, heads_of, refuse_narrow, return_type
 from .ops._rules import title
 from .views import check_writable, make_view, write
 
@@ -183,6 +183,7 @@ def evaluated(op: Op, given: tuple) -> Any:
     if engine.capture is not None:
         engine.capture.looked()
     flat = [n for g in given for n in (g if type(g) is tuple else (g,)) if type(n) is Node]
+    refuse_narrow(op.name, [n.spec for n in flat])
     where = common_device(op.name, [n.spec for n in flat]) or CPU
     with np.errstate(all="ignore"):
         result = op.body(backend.xp, *[value_of(g) for g in given])

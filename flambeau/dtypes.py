@@ -8,6 +8,21 @@ import ml_dtypes
 import numpy as np
 
 BOOL, INTEGER, FLOATING, COMPLEX = range(4)
+# PyTorch's spoken names of types
+TITLES = {
+    "float32": "Float",
+    "float64": "Double",
+    "float16": "Half",
+    "bfloat16": "BFloat16",
+    "int64": "Long",
+    "int32": "Int",
+    "int16": "Short",
+    "int8": "Char",
+    "uint8": "Byte",
+    "bool": "Bool",
+    "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble",
+}
 
 
 class dtype:
@@ -27,6 +42,9 @@ class dtype:
         "is_complex",
         "is_signed",
         "half",
+        "narrow",
+        "foreign",
+        "title",
         "rank",
     )
     by_name: dict[str, dtype] = {}
@@ -36,8 +54,11 @@ class dtype:
         self.name, self.numpy, self.category, self.rank = name, np.dtype(numpy), category, rank
         self.itemsize = self.numpy.itemsize
         self.is_floating_point, self.is_complex = category == FLOATING, category == COMPLEX
-        self.is_signed = category >= FLOATING or name.startswith("int")
+        self.is_signed = name != "float8_e8m0fnu" if category >= FLOATING else name.startswith("int")
         self.half = name in ("float16", "bfloat16")
+        self.narrow = name.startswith("float8")  # 8 bits: kept and converted, not computed with
+        self.foreign = self.narrow or name == "bfloat16"  # not one of NumPy's own types
+        self.title = TITLES.get(name) or name.replace("uint", "UInt").replace("float8", "Float8")
         dtype.by_name[name] = dtype.by_numpy[self.numpy] = self
 
     def __repr__(self) -> str:
@@ -52,6 +73,8 @@ class dtype:
 
     def to_complex(self) -> dtype:
         """The complex type whose parts have this type."""
+        if self.narrow:
+            raise RuntimeError(f"Unknown Complex ScalarType for {self.title}")
         return {"float32": complex64, "float64": complex128, "float16": complex64, "bfloat16": complex64}.get(
             self.name, self
         )
@@ -77,6 +100,11 @@ float32 = dtype("float32", np.float32, FLOATING, 2)
 float64 = dtype("float64", np.float64, FLOATING, 3)
 complex64 = dtype("complex64", np.complex64, COMPLEX, 2)
 complex128 = dtype("complex128", np.complex128, COMPLEX, 3)
+float8_e4m3fn = dtype("float8_e4m3fn", ml_dtypes.float8_e4m3fn, FLOATING, 0)
+float8_e4m3fnuz = dtype("float8_e4m3fnuz", ml_dtypes.float8_e4m3fnuz, FLOATING, 0)
+float8_e5m2 = dtype("float8_e5m2", ml_dtypes.float8_e5m2, FLOATING, 0)
+float8_e5m2fnuz = dtype("float8_e5m2fnuz", ml_dtypes.float8_e5m2fnuz, FLOATING, 0)
+float8_e8m0fnu = dtype("float8_e8m0fnu", ml_dtypes.float8_e8m0fnu, FLOATING, 0)  # powers of two: scales of blocks
 
 ALIASES = {
     "half": float16,
@@ -102,6 +130,8 @@ def default_dtype() -> dtype:
 def set_default(new: dtype) -> None:
     """Makes `new` the floating type of new tensors."""
     global _default
+    if isinstance(new, dtype) and new.narrow:
+        raise TypeError(f"couldn't find storage object {new.title}Storage")
     if not isinstance(new, dtype) or new.category != FLOATING:
         raise TypeError(f"only floating-point types are supported as the default type, but got {new}")
     _default = new
@@ -123,6 +153,10 @@ def promote(a: dtype, b: dtype) -> dtype:
     """The smallest type that holds both: `torch.promote_types`."""
     if a is b:
         return a
+    if a.narrow or b.narrow:
+        raise RuntimeError(
+            f"Promotion for Float8 Types is not supported, attempted to promote {a.title} and {b.title}"
+        )
     if a.category != b.category:
         low, high = (a, b) if a.category < b.category else (b, a)
         if high.is_complex and low.is_floating_point and low.rank > high.rank:

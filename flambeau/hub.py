@@ -17,19 +17,19 @@ from urllib.parse import urlparse
 __all__ = ["download_url_to_file", "get_dir", "help", "list", "load", "load_state_dict_from_url", "set_dir"]
 
 ENTRIES = "hubconf.py"
-HASH = re.compile(r"-([a-f0-9]*)\.")
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")
 BLOCK = 1 << 17
 _dir: str | None = None
 
 
-def _home() -> str:
+def _get_torch_home() -> str:
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     return os.path.expanduser(os.environ.get("TORCH_HOME", os.path.join(cache, "torch")))
 
 
 def get_dir() -> str:
     """The folder of downloads: as set, or `hub` below TORCH_HOME, which is ~/.cache/torch where nothing is said."""
-    return _dir if _dir is not None else os.path.join(_home(), "hub")
+    return _dir if _dir is not None else os.path.join(_get_torch_home(), "hub")
 
 
 def set_dir(d: str | os.PathLike[str]) -> None:
@@ -197,7 +197,7 @@ def load_state_dict_from_url(
     if not os.path.exists(path):
         os.makedirs(folder, exist_ok=True)
         print(f'Downloading: "{url}" to {path}\n', file=sys.stderr)
-        found = HASH.search(name) if check_hash else None
+        found = HASH_REGEX.search(name) if check_hash else None
         try:
             download_url_to_file(url, path, found.group(1) if found else None, progress=progress)
         except OSError as error:

@@ -26,11 +26,13 @@ class finfo:
             raise TypeError(
                 "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
             )
-        limits: Any = ml_dtypes.finfo(kind.to_real().numpy) if kind.half else np.finfo(kind.to_real().numpy)
+        limits: Any = (ml_dtypes if kind.half or kind.narrow else np).finfo(kind.to_real().numpy)
         self.bits, self.dtype = 8 * kind.to_real().itemsize, kind.to_real().name
-        self.eps, self.max, self.min = float(limits.eps), float(limits.max), float(limits.min)
+        # PyTorch says so of this type, though 1.25 is its first number above 1.
+        self.eps = 0.125 if kind is dtypes.float8_e5m2fnuz else float(limits.eps)
+        self.max, self.min = float(limits.max), float(limits.min)
         self.tiny = self.smallest_normal = float(limits.tiny)
-        self.resolution = float(f"1e-{int(limits.precision)}")
+        self.resolution = 1.0 if kind.narrow else float(f"1e-{int(limits.precision)}")
 
     def __repr__(self) -> str:
         return (

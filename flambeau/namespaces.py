@@ -47,7 +47,8 @@ LATE = {
         quantization storage testing types xpu _utils""",
     "utils": """_pytree benchmark collect_env cpp_extension dlpack flop_counter hooks model_zoo module_tracker
         tensorboard""",
-    "autograd": "profiler",
+    "autograd": "graph profiler",
+    "nn.attention": "flex_attention",
     "nn.utils": "fusion",
 }
 

@@ -180,14 +180,14 @@ class Tensor(Arithmetic):
         if spec.numel != 1:
             raise RuntimeError(f"a Tensor with {spec.numel} elements cannot be converted to Scalar")
         value = self._value()
-        if spec.dtype.name == "bfloat16":
+        if spec.dtype.foreign:
             value = np.asarray(value).astype(np.float32)
         return value.item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
         value = np.asarray(self._value())
-        return (value.astype(np.float32) if self.dtype.name == "bfloat16" else value).tolist()
+        return (value.astype(np.float32) if self.dtype.foreign else value).tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """A NumPy array of the elements: a copy, so that writing to it leaves the tensor as it is."""
@@ -198,8 +198,8 @@ class Tensor(Arithmetic):
                 f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
                 "memory first."
             )
-        if self.dtype.name == "bfloat16" and not force:
-            raise TypeError("Got unsupported ScalarType BFloat16")
+        if self.dtype.foreign and (self.dtype.narrow or not force):
+            raise TypeError(f"Got unsupported ScalarType {self.dtype.title}")
         return np.array(self._value())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -490,7 +490,7 @@ class Tensor(Arithmetic):
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
         value = np.asarray(self.detach()._value())  # type: ignore[attr-defined]
-        raw = value.view(np.uint16) if self.dtype.name == "bfloat16" else value
+        raw = value.view(np.uint8 if self.dtype.narrow else np.uint16) if self.dtype.foreign else value
         place = () if self.device is CPU else (self.device,)
         return restored, (type(self), np.array(raw), self.dtype.name, self.requires_grad and self.is_leaf, *place)
 
@@ -575,7 +575,7 @@ def tensor_like(t: Tensor, value: np.ndarray) -> Any:
 def restored(cls: Any, raw: np.ndarray, name: str, requires_grad: bool, where: Any = CPU) -> Any:
     """A tensor from its pickle."""
     kind = dtypes.dtype.by_name[name]
-    value = raw.view(kind.numpy) if name == "bfloat16" else raw
+    value = raw.view(kind.numpy) if kind.foreign else raw
     new = _new(cls)
     new._node = leaf(value, spec(value.shape, kind, resolve(where)))
     return new.requires_grad_() if requires_grad else new

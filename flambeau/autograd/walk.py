@@ -124,20 +124,8 @@ def changed_error(node: Node, made_by: Node | None = None) -> RuntimeError:
 
 
 def type_name(dtype: Any) -> str:
-    return {
-        "float32": "FloatTensor",
-        "float64": "DoubleTensor",
-        "float16": "HalfTensor",
-        "bfloat16": "BFloat16Tensor",
-        "int64": "LongTensor",
-        "int32": "IntTensor",
-        "int16": "ShortTensor",
-        "int8": "CharTensor",
-        "uint8": "ByteTensor",
-        "bool": "BoolTensor",
-        "complex64": "ComplexFloatTensor",
-        "complex128": "ComplexDoubleTensor",
-    }.get(dtype.name, dtype.name)
+    """The name of the tensor class of a dtype: FloatTensor."""
+    return dtype.title + "Tensor"
 
 
 class Step:

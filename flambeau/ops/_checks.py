@@ -9,11 +9,7 @@ from .. import dtypes
 from ..graph import Spec
 from .core import filled
 
-TITLES = {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long",
-    "int32": "Int",
-          "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex64": "ComplexFloat",
-          "complex128": "ComplexDouble",
-          "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64"}
+TITLES = {name: kind.title for name, kind in dtypes.dtype.by_name.items()}
 WORDS = {dtypes.BOOL: "bool", dtypes.INTEGER: "int", dtypes.FLOATING: "float", dtypes.COMPLEX: "complex"}
 
 

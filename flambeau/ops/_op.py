@@ -249,6 +249,8 @@ class Op:
                 layout.append(Const(value))
         env["given"] = tuple([s for _, s in flat])  # the operands as they were before promotion
         casts = self.promoted(env, flat)
+        if not self.view and self.name not in _STORING:
+            refuse_narrow(self.name, [s for _, s in flat if s is not None])
         assert self.rule is not None
         out = self.rule(env)
         live = mode.grad and any(s is not None and s.requires_grad and n in self.grads for n, s in flat)
@@ -337,6 +339,22 @@ def common_device(name: str, operands: Iterable[Spec]) -> device | None:
                 f"{first.device} and {second.device}!"
             )
     return found.device if found is not None else None
+
+
+# What PyTorch does with 8-bit floats, besides views: it keeps, moves, converts, finds and multiplies them.
+_STORING = frozenset(
+    """_to_copy _moved _pick _leaf _data _full _filled_like _custom _index _index_put _select_at _select_put abs cat
+    clone contiguous copy eq fill index_select isnan matmul mm ne _repeat stack _where any all""".split()
+)
+_KERNELS = {"add": "add_stub", "sub": "sub_stub", "mul": "mul_cpu_reduced_float"}
+
+
+def refuse_narrow(name: str, specs: Iterable[Spec]) -> None:
+    """Raises PyTorch's error if the operation is asked to compute with 8-bit floats."""
+    for s in specs:
+        if s.dtype.narrow:
+            kernel = _KERNELS.get(name, name.strip("_") + "_cpu")
+            raise NotImplementedError(f"\"{kernel}\" not implemented for '{s.dtype.title}'")
 
 
 def argument(where: Any, inputs: tuple) -> Any:

@@ -97,20 +97,7 @@ def pair(value: Any, n: int = 2) -> tuple[int, ...]:
 
 def title(dtype: dtypes.dtype) -> str:
     """PyTorch's spoken name of a dtype: Float, Long, ..."""
-    return {
-        "float32": "Float",
-        "float64": "Double",
-        "float16": "Half",
-        "bfloat16": "BFloat16",
-        "int64": "Long",
-        "int32": "Int",
-        "int16": "Short",
-        "int8": "Char",
-        "uint8": "Byte",
-        "bool": "Bool",
-        "complex64": "ComplexFloat",
-        "complex128": "ComplexDouble",
-    }.get(dtype.name, dtype.name.replace("uint", "UInt"))
+    return dtype.title
 
 
 def need_floating(kernel: str, input: Spec, complex: bool = False) -> None:

@@ -17,6 +17,10 @@ def _to_copy(xp, input: T, dtype):
         input = xp.real(input)
     if dtype.category == dtypes.INTEGER and input.dtype.kind not in "iub":
         return _truncated(xp, input, dtype)
+    if dtype is dtypes.float8_e4m3fn and input.dtype.kind != "b":
+        return xp.where(xp.isnan(input), input, xp.clip(input, -448, 448)).astype(dtype.numpy)
+    if dtype is dtypes.float8_e8m0fnu:  # neither a sign nor zero
+        return xp.maximum(xp.abs(input.astype("float32")), 2.0**-127).astype(dtype.numpy)
     return input.astype(dtype.numpy)
 
 

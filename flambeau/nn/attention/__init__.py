@@ -8,14 +8,14 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from .. import dtypes
-from ..creation import empty, full
-from ..tensor import Tensor
-from . import functional as F
-from . import init
-from .linear import NonDynamicallyQuantizableLinear
-from .module import Module
-from .parameter import Parameter
+from ... import dtypes
+from ...creation import empty, full
+from ...tensor import Tensor
+from .. import functional as F
+from .. import init
+from ..linear import NonDynamicallyQuantizableLinear
+from ..module import Module
+from ..parameter import Parameter
 
 
 class SDPBackend(enum.IntEnum):
