@@ -1,5 +1,5 @@
-"""The update of a bucket, compiled: ordered once the steps have cost as much as compiling does. Small ones become native
-code, large ones XLA's, which is kept if it is quicker.
+"""The update of a bucket, compiled: ordered once the steps have cost as much as compiling does. It becomes native code,
+one loop over the old arrays; without llvmlite a large one is compiled by XLA, and kept if that is quicker.
 """
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ class Hot:
         if self.seconds <= self.due:
             return
         policy = tiers.policy
-        if self.due == 0.0 and bucket.size < SMALLEST:
-            self.due = NEVER if bucket.apart else native_due(bucket.update)
-        elif bucket.size < SMALLEST:
-            self.due = NEVER
-            make_native(bucket.update)
+        if tiers.installed("native") and policy.choice in ("auto", "native"):
+            if self.due == 0.0:
+                self.due = NEVER if bucket.apart else native_due(bucket.update)
+            else:
+                self.due = NEVER
+                make_native(bucket.update)
         elif self.due == 0.0:
-            fits = not bucket.apart and bucket.width == 1 and bucket.real.itemsize >= 4
+            fits = bucket.size >= SMALLEST and not bucket.apart and bucket.width == 1 and bucket.real.itemsize >= 4
             wanted = fits and policy.choice != "numpy" and not policy.pinned and tiers.installed()
             self.due = tiers.expected_compile(bucket.update.program) if wanted else NEVER
             if wanted and policy.choice == "xla":
@@ -121,11 +122,10 @@ class Hot:
 
 
 def native_due(update: Any) -> float:
-    """The seconds of steps from which native code for a small update pays."""
-    policy = tiers.policy
-    if policy.choice not in ("auto", "native") or policy.pinned or not tiers.installed("native"):
+    """The seconds of steps from which native code for an update pays."""
+    if tiers.policy.pinned:
         return NEVER
-    return 0.0 if policy.choice == "native" else tiers.expected_compile(update.program, "native")
+    return 1e-9 if tiers.policy.choice == "native" else tiers.expected_compile(update.program, "native")
 
 
 def make_native(update: Any) -> None:
