@@ -73,9 +73,11 @@ class Capture:
         """From here on, tensors are known by the nodes they have now: so a replay finds them."""
         self.before = {k: (t._node, t._grad, None if t._grad is None else t._grad._node) for k, t in self.known.items()}
         self.where: dict[Node, Any] = {}
+        self.values: dict[int, Any] = {}
         for k, (node, _, grad) in self.before.items():
             where = self.places.get(k, self.known[k])
             self.where.setdefault(node, where)
+            self.values.setdefault(id(node.value), where)
             if grad is not None:
                 self.where.setdefault(grad, GradientOf((where,)))
 
@@ -163,6 +165,8 @@ class Capture:
                 return Draw((number, node.spec))
         if id(node) in self.made or node.spec.weak:
             return node
+        if node.kind.op is None and id(node.value) in self.values:
+            return ValueOf((self.values[id(node.value)], node.spec))
         self.refuse(f"it reads {UNKNOWN}")
         return node
 
@@ -179,6 +183,7 @@ class Capture:
         self.inside += 1
         try:
             result = method(*args, **words)
+            self.compute()
         finally:
             self.inside -= 1
         self.events.append(("call", method, args, words))
@@ -201,11 +206,14 @@ class Capture:
             new = None
             if t._base_tensor is None and t._node is not node:
                 new = self.source(t._node)
+                new = None if new is self.places.get(key, t) else new
                 self.check_tape(t._node)
             change: Any = KEEP
             if t._grad is not grad or grad is not None and grad._node is not grad_node:
                 change = None
                 if t._grad is not None:
+                    if id(t._grad) in self.known:
+                        self.refuse("it makes an argument or variable a gradient")
                     self.check_tape(t._grad._node)
                     change = (t._grad is grad, self.source(t._grad._node))
             if new is not None or change is not KEEP:
@@ -256,7 +264,7 @@ class Capture:
                     where = self.places.get(id(part), part)
                     return lambda found: found.tensor(where)
                 source = self.source(part._node)
-                root = source[0] if type(source) is GradientOf else source
+                root = source[0] if type(source) in (GradientOf, ValueOf) else source
                 if isinstance(root, (Place, Tensor)) and id(self.known_of(root)) in changed:
                     self.refuse("it returns an old value of a tensor that it changes")
                 if sum(t is part for t in tensors_in(result)) > 1:
@@ -339,6 +347,10 @@ class Place(int):
 
 class GradientOf(tuple):
     """The tensor whose gradient is meant."""
+
+
+class ValueOf(tuple):
+    """The tensor whose value is meant, and what it counts as: on the tape or not."""
 
 
 class Draw(tuple):

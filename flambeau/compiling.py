@@ -24,7 +24,7 @@ from .replay import replay_of
 from .tensor import Tensor
 
 SORTS = 16  # sorts of arguments that one function is kept for
-VARIANTS = 3  # recordings for one sort of arguments: where gradients were there, and where not
+VARIANTS = 4  # recordings for one sort of arguments: where gradients were there or not, in training or not
 
 
 class Variant:
@@ -129,6 +129,9 @@ class Compiled:
         for variant in sort.variants:
             if variant.holds(tensors):
                 self.replays += 1
+                if variant is not sort.variants[0]:
+                    sort.variants.remove(variant)
+                    sort.variants.insert(0, variant)
                 with engine.lock:
                     return variant.replay(tensors, lambda: self._function(*args, **kwargs))
         self.recordings += 1
@@ -220,7 +223,7 @@ def record(compiled: Compiled, sort: Sort, args: tuple, kwargs: dict, tensors: l
         if capture.reason:
             sort.reason, sort.variants = capture.reason, []
         elif variant.replay is not None:
-            sort.variants = [variant, *[v for v in sort.variants if v.guards.hold()]][:VARIANTS]
+            sort.variants = [variant, *sort.variants[: VARIANTS - 1]]
         variant.tensors, variant.places = {}, {}  # the arguments must not live on
     return result
 

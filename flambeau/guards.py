@@ -39,6 +39,7 @@ UNCHANGING = {"enum", "re", "pathlib", "fractions", "decimal", "typing", "types"
 STATEFUL = ("flambeau.utils", "flambeau.profiler", "flambeau.amp.grad_scaler", "flambeau.multiprocessing")
 CONSTANT = {"sqrt", "pi", "e", "inf", "nan", "log", "exp", "prod", "ceil", "floor", "float32", "float64", "int64"}
 SILENT = {"__init__", "__post_init__", "__repr__", "__str__", "__del__", "__setstate__", "__getstate__", "__reduce__"}
+READING = {"get_last_lr", "get_lr", "print_lr", "state_dict", "state"}  # what optimizers and schedulers tell
 LONG = 4096  # items of a container that are compared
 MISSING = object()
 
@@ -142,6 +143,11 @@ class Guards:
         """Everything has been collected."""
         while self._pass():
             pass
+        for owner in self.seen.values():
+            if hasattr(owner, "param_groups") or hasattr(owner, "last_epoch"):
+                for name in READING & set(self._names):
+                    if hasattr(type(owner), name):
+                        raise Reason(f"it calls {type(owner).__name__}.{name}")
         self.changes, self.settings = CHANGES[0], self._settings()
         self._space.update(CHANGES=CHANGES, guards=self)
         tests = "".join(f"    if not ({c}): return False\n" for c in self._checks)
@@ -337,9 +343,10 @@ class Guards:
                 for p in group["params"]:
                     self.value(p)
             self._owners.append(value)
-            for held in getattr(value, "__dict__", {}).values():
+            for name, held in getattr(value, "__dict__", {}).items():
                 if isinstance(held, (Tensor, Module)):
                     self.value(held)
+                    self._expect(f"{self._name(value.__dict__)}.get({name!r})", held)
             return
         top = kind.__module__.partition(".")[0]
         if kind is object or top in UNCHANGING and kind is not types.SimpleNamespace:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from . import views
-from .capture import Capture, Draw, Drawn, GradientOf, Place, Slot, tensor_of, tensors_in
+from .capture import Capture, Draw, Drawn, GradientOf, Place, Slot, ValueOf, tensor_of, tensors_in
 from .engine import engine, execute
 from .graph import FREED, Node, order
 from .tensor import Tensor
@@ -56,6 +56,8 @@ class Found:
             return self.arguments[source]._node
         if kind is GradientOf:
             return self.tensor(source[0])._grad._node  # type: ignore[union-attr]
+        if kind is ValueOf:
+            return Node(source[1].leaf, (), engine.force(self.tensor(source[0])._node))
         if kind is Draw:
             number, like = source
             value = np.asarray(self.draws[number]).astype(like.dtype.numpy, copy=False).reshape(like.shape)
@@ -180,6 +182,8 @@ class Nodes:
             if value not in names:
                 names[value] = f"l{len(self.sources)}"
                 self.sources.append(capture.source(value))
+                if type(self.sources[-1]) is ValueOf:
+                    capture.refuse("it changes what takes part in a gradient")
             return names[value]
 
         taped = any(n.kind.tape for n in nodes)

@@ -13,7 +13,7 @@ from .autograd import backward
 from .device import CPU, device, resolve
 from .dtypes import dtype
 from .engine import engine
-from .graph import Node, Spec, leaf, spec
+from .graph import Node, Spec, leaf, mode, spec
 from .ops import registry
 from .ops._layout import layout_of
 from .ops._rules import title
@@ -456,6 +456,8 @@ class Tensor(Arithmetic):
             if node.ndim > self.ndim:
                 raise RuntimeError(f"The size of tensor a ({self.ndim}) must match the size of tensor b ({node.ndim})")
             node = registry["_expand"].record(node, tuple(self.shape))  # type: ignore[union-attr]
+        if node.spec.requires_grad and not mode.grad:
+            node = registry["detach"].record(node)  # type: ignore[union-attr]
         return write(self, node, "copy_")
 
     # ---- copies of the handle
