@@ -191,7 +191,10 @@ def test_told_not_raised(name):
         np.testing.assert_allclose(b, a)
 
 
+INCOMPLETE = {"igamma", "igammac", "_standard_gamma_grad", "_dirichlet_grad"}  # JAX's loops need not end
+
+
 def test_what_stays_with_numpy():
     """Operations that NumPy and SciPy do under every backend."""
     found = {op.name for op in registry.values() if isinstance(op, Op) and op.host}
-    assert found == BESSEL | POLYNOMIALS | MATRICES and len(POLYNOMIALS) == 12
+    assert found == BESSEL | POLYNOMIALS | MATRICES | INCOMPLETE and len(POLYNOMIALS) == 12

@@ -35,7 +35,7 @@ def _two(input: Spec, output: Spec) -> Spec:
     return refusing("bic", "_standard_gamma_grad_cpu", broadcast)(input, output)
 
 
-@op(_two, api="torch", shown="StandardGammaGrad",
+@op(_two, api="torch", shown="StandardGammaGrad", host=True,
     cases=[(POSITIVE, POSITIVE), (S(low=1, high=2), S(3, low=0.5, high=1)), (S(0, 3), S(0, 3))])
 def _standard_gamma_grad(xp, input: T, output: T):
     """How `output`, a gamma number of concentration `input`, moves with it."""
@@ -54,7 +54,7 @@ def _three(x: Spec, alpha: Spec, total: Spec) -> Spec:
     return refusing("bic", "_dirichlet_grad_cpu", broadcast)(x, alpha)
 
 
-@op(_three, api="torch", shown="DirichletGrad", cases=[
+@op(_three, api="torch", shown="DirichletGrad", host=True, cases=[
     (S(2, 3, low=0.2, high=0.8), S(2, 3, low=0.5, high=1), S(2, 3, low=2, high=3))])
 def _dirichlet_grad(xp, x: T, alpha: T, total: T):
     """How one of several Dirichlet numbers, `x`, moves with its concentration `alpha`, over 1 - x; `total` is the sum

@@ -177,14 +177,14 @@ def _incomplete(name: str) -> Any:
     return tensors_only(name, refusing("bic", name + "_cpu", broadcast))
 
 
-@op(_incomplete("igamma"), promote=True, api=UNARY, alias="special.gammainc", grad=dict(
+@op(_incomplete("igamma"), promote=True, host=True, api=UNARY, alias="special.gammainc", grad=dict(
     input=_no_gradient("igamma: input"), other=_gamma_density))
 def igamma(xp, input: T, other: T):
     """The lower incomplete gamma function of `input` up to `other`, over the whole."""
     return xp.special.gammainc(input, other)
 
 
-@op(_incomplete("igammac"), promote=True, api=UNARY, alias="special.gammaincc", grad=dict(
+@op(_incomplete("igammac"), promote=True, host=True, api=UNARY, alias="special.gammaincc", grad=dict(
     input=_no_gradient("igammac: input"), other=lambda g, input, other: -_gamma_density(g, input, other)))
 def igammac(xp, input: T, other: T):
     """The upper incomplete gamma function of `input` from `other`, over the whole."""
