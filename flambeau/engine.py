@@ -276,7 +276,8 @@ def run_one(node: Node) -> Any:
     cut = linearize([node])
     assert cut is not None
     nodes, inputs = symbolic(cut.key)
-    return Program(inputs, [nodes[-1]], tiers.prepare_host).run([v.value if type(v) is Node else v for v in cut.leaves])[0]
+    program = Program(inputs, [nodes[-1]], tiers.prepare_host)
+    return program.run([v.value if type(v) is Node else v for v in cut.leaves])[0]
 
 
 def explained(error: Exception, node: Node) -> Exception:

@@ -21,7 +21,7 @@ LAYERS = [
     ["engine"],
     ["views", "printing"],
     ["binding"],
-    ["generator", "sampling"],
+    ["generator", "sampling", "placement"],
     ["autograd"],
     ["tensor"],
     ["operators", "creation", "ranges", "info", "functions", "gradcheck", "typed"],

@@ -114,9 +114,10 @@ def changed_error(node: Node, made_by: Node | None = None) -> RuntimeError:
     now, then = extra.get("version", (1, 0))
     writer = made_by.kind.op.backward_name(made_by.kind).removesuffix("Backward0") if made_by else extra.get("writer")
     name = f", which is output 0 of {writer}," if writer else ""
+    space = "torch.cuda" if node.device.type == "cuda" else "torch"
     return RuntimeError(
         f"one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[torch.{type_name(node.dtype)} {list(node.shape)}]{name} is at version {now}; expected version {then} "
+        f"[{space}.{type_name(node.dtype)} {list(node.shape)}]{name} is at version {now}; expected version {then} "
         f"instead. "
         "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
         "torch.autograd.set_detect_anomaly(True, check_nan=False)."

@@ -220,7 +220,7 @@ class Part:
         function = traced(self.inputs, nodes, self.outputs, cpu=where is None or where.platform == "cpu")
         function.__name__ = f"program_{program.number}" + (f"_{number}" if number else "")
         self.where = where or host_device()
-        place = {} if where is None else dict.fromkeys(["in_shardings", "out_shardings"], SingleDeviceSharding(where))
+        place: Any = {} if where is None else dict.fromkeys(["in_shardings", "out_shardings"], SingleDeviceSharding(where))
         self.function = jax.jit(function, static_argnums=self.fixed, **place)
         self.made: dict[tuple, Callable] = {}
 
