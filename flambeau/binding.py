@@ -13,7 +13,7 @@ import numpy as np
 
 from . import dtypes
 from .backends import numpy as backend
-from .device import CPU, device
+from .device import CPU, META, device
 from .dtypes import dtype
 from .engine import engine
 from .graph import Node, leaf, mode, spec
@@ -185,6 +185,8 @@ def evaluated(op: Op, given: tuple) -> Any:
     flat = [n for g in given for n in (g if type(g) is tuple else (g,)) if type(n) is Node]
     refuse_narrow(op.name, [n.spec for n in flat])
     where = common_device(op.name, [n.spec for n in flat]) or CPU
+    if where is META:
+        raise NotImplementedError(f"{op.name}(): the shape of the result depends on values, which meta tensors have not")
     with np.errstate(all="ignore"):
         result = op.body(backend.xp, *[value_of(g) for g in given])
     made = [
@@ -206,7 +208,8 @@ def value_of(given: Any) -> Any:
 def tensors(op: Op, result: Any, args: tuple) -> Any:
     """Tensors for the node or nodes that an operation recorded."""
     if type(result) is tuple:
-        engine.pending.append(result[0].inputs[0])
+        if result[0].inputs:
+            engine.pending.append(result[0].inputs[0])
         made = [wrap(node) for node in result]
         return fields(op)(*made) if op.fields else tuple(made)
     for source, kind in zip(result.inputs, result.kind.casts or (), strict=False):

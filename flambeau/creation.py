@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import binding, dtypes
-from .device import resolve
+from .device import META, resolve
 from .dtypes import dtype
 from .graph import spec
 from .tensor import Size, Tensor, from_array
@@ -287,9 +287,14 @@ def filled(
                 if name == "zeros"
                 else f"Trying to create tensor with negative dimension {n}: {list(shape)}"
             )
-    made = np.zeros(shape, kind.numpy) if value == 0 else np.empty(shape, kind.numpy)
     if value != 0:
-        made[...] = _fitting(value, kind)
+        value = _fitting(value, kind)
+    if resolve(device) is META:
+        made = np.broadcast_to(np.zeros((), kind.numpy), shape)
+    elif value == 0:
+        made = np.zeros(shape, kind.numpy)
+    else:
+        made = np.full(shape, value, kind.numpy)
     return finished(made, kind, device, requires_grad, out)
 
 

@@ -96,6 +96,7 @@ class device:
 
 
 CPU = device("cpu")
+META = device("meta")  # tensors without values: a shape and a dtype
 
 
 class Here(threading.local):
@@ -142,4 +143,6 @@ def resolve(where: object) -> device:
         if not 0 <= index < count:
             raise AcceleratorError("CUDA error: invalid device ordinal")
         return gpus.device(index)
+    if found.type == "meta":
+        return META
     raise RuntimeError(f"flambeau has no '{found.type}' device on this machine; use device='cpu'")

@@ -6,7 +6,9 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from .device import CPU, device
+import numpy as np
+
+from .device import CPU, META, device
 from .dtypes import COMPLEX, FLOATING, dtype
 
 _BOUND = 20_000  # entries of a cache of descriptions, after which it is dropped and made anew
@@ -75,6 +77,7 @@ class Kind:
         "tape",
         "arity",
         "variants",
+        "valueless",
     )
 
     def __init__(
@@ -83,6 +86,7 @@ class Kind:
         self.op, self.spec, self.args, self.env, self.casts, self.weight = op, spec, args, env, casts, weight
         self.tape = any(s.requires_grad for s in spec) if type(spec) is tuple else spec.requires_grad
         self.view = op is not None and op.view
+        self.valueless = (spec[0] if type(spec) is tuple else spec).device is META
         self.arity = sum(type(a) is int or type(a) is Seq and sum(type(w) is int for w in a) for a in args)
         self.saves_out: bool = False  # a gradient rule reads the result
         self.saves: tuple[int, ...] = ()  # inputs that gradient rules read
@@ -140,6 +144,11 @@ FREED: tuple = ("freed",)  # the inputs of a node whose part of the tape backwar
 def leaf(value: Any, spec: Spec) -> Node:
     """A node that is a value."""
     return Node(spec.leaf, (), value)
+
+
+def valueless(s: Spec) -> Node:
+    """A node of the meta device: a shape and a dtype. Its value, which nobody may see, takes one element's memory."""
+    return leaf(np.broadcast_to(np.zeros((), s.dtype.numpy), s.shape), spec(s.shape, s.dtype, s.device))
 
 
 class Mode(threading.local):

@@ -6,7 +6,7 @@ from typing import Any
 
 from . import binding, dtypes
 from .backends import devices
-from .device import CPU, device
+from .device import CPU, META, device
 from .engine import engine
 from .graph import Node, leaf, mode, spec
 from .ops import registry
@@ -51,7 +51,8 @@ def moved(t: Any, where: device) -> Any:
     part of a step; from a GPU only if the value is there already."""
     node = t._node
     on_tape = mode.grad and node.spec.requires_grad
-    if engine.capture is not None or on_tape or node.value is None and where is CPU:
+    valueless = META in (where, node.spec.device)
+    if engine.capture is not None or on_tape or valueless or node.value is None and where is CPU:
         return binding.wrap(registry["_moved"].record(node, where))  # type: ignore[union-attr]
     s = spec(node.shape, node.dtype, where)
     found = object.__new__(binding.Tensor)

@@ -10,8 +10,8 @@ import numpy as np
 
 from . import dtypes
 from .binding import wrap
-from .creation import _sized
-from .device import CPU, device, resolve
+from .creation import _sized, empty
+from .device import CPU, META, device, resolve
 from .dtypes import dtype
 from .engine import engine
 from .generator import Stream
@@ -172,6 +172,8 @@ def rand(
     where = resolve(device)
     kind = dtype or dtypes.default_dtype()
     _floating("check_uniform_bounds", kind)
+    if where is META:
+        return empty(_shape(size), dtype=kind, requires_grad=requires_grad, device=where)
     return _made(stream(generator).uniform(_shape(size), dtype=kind.name), kind, requires_grad, out, where)
 
 
@@ -189,6 +191,8 @@ def randn(
     where = resolve(device)
     kind = dtype or dtypes.default_dtype()
     _floating("normal_kernel_cpu", kind)
+    if where is META:
+        return empty(_shape(size), dtype=kind, requires_grad=requires_grad, device=where)
     return _made(stream(generator).normal(_shape(size), dtype=kind.name), kind, requires_grad, out, where)
 
 
@@ -414,6 +418,8 @@ def _method(name: str, draw: Any, defaults: tuple, doc: str) -> None:
                 raise TypeError(f"{name}() got an unexpected keyword argument '{key}'")
         values.update(kwargs)
         check_writable(self)
+        if self.is_meta:
+            return self
         return _fill(self, draw(stream(generator), self, *values.values()))
 
     method.__name__, method.__doc__ = name, doc

@@ -10,10 +10,10 @@ import numpy as np
 from . import binding, dtypes, printing
 from .arithmetic import Arithmetic
 from .autograd import backward
-from .device import CPU, device, resolve
+from .device import CPU, META, device, resolve
 from .dtypes import dtype
 from .engine import engine
-from .graph import Node, Spec, leaf, mode, spec
+from .graph import Node, Spec, leaf, mode, spec, valueless
 from .ops import registry
 from .ops._layout import layout_of
 from .ops._rules import title
@@ -160,7 +160,8 @@ class Tensor(Arithmetic):
 
     is_cuda = property(lambda self: self._node.spec.device.type == "cuda")
     is_cpu = property(lambda self: self._node.spec.device.type == "cpu")
-    is_sparse = is_quantized = is_nested = is_mkldnn = is_mps = is_meta = is_xpu = property(lambda self: False)
+    is_sparse = is_quantized = is_nested = is_mkldnn = is_mps = is_xpu = property(lambda self: False)
+    is_meta = property(lambda self: self._node.spec.device is META)
     layout = property(lambda self: __import__("flambeau").strided)
     names = property(lambda self: (None,) * self.ndim)
 
@@ -169,6 +170,8 @@ class Tensor(Arithmetic):
     def _value(self) -> Any:
         """The value, computed now if it was pending: a NumPy array or scalar that nobody may write to."""
         node = self._node
+        if node.spec.device is META:
+            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         if engine.capture is not None:
             engine.capture.looked()
         value = node.value if node.value is not None else engine.force(node)
@@ -179,6 +182,8 @@ class Tensor(Arithmetic):
         spec = self._node.spec
         if spec.numel != 1:
             raise RuntimeError(f"a Tensor with {spec.numel} elements cannot be converted to Scalar")
+        if spec.device is META:
+            raise RuntimeError("Tensor.item() cannot be called on meta tensors")
         value = self._value()
         if spec.dtype.foreign:
             value = np.asarray(value).astype(np.float32)
@@ -279,7 +284,11 @@ class Tensor(Arithmetic):
         elif self.requires_grad:
             suffixes.append("requires_grad=True")
         name = self.dtype.name
-        show = printing.needs_dtype_suffix(name, dtypes.default_dtype().name, self.numel() == 0)
+        show = printing.needs_dtype_suffix(name, dtypes.default_dtype().name, self.numel() == 0 or self.is_meta)
+        if self.is_meta:
+            size = f"size={tuple(self.shape)}"
+            named = [f"dtype=torch.{name}"] if show else []
+            return ", ".join([prefix + "...", suffixes[0], size, *named, *suffixes[1:]]) + ")"
         return printing.format_tensor(
             np.asarray(self._value()), dtype=name, suffixes=suffixes, show_dtype=show, prefix=prefix
         )
@@ -479,7 +488,7 @@ class Tensor(Arithmetic):
             )
         if id(self) in memo:
             return memo[id(self)]
-        value = self._value()
+        value = self._node.value if self.is_meta else self._value()
         new = memo[id(self)] = tensor_like(self, np.array(value) if self.device is CPU else self._node.value)
         if self._grad is not None:
             new._grad = self._grad.__deepcopy__(memo)
@@ -559,7 +568,10 @@ def view_strides(t: Tensor) -> tuple[int, ...]:
 def from_array(value: Any, requires_grad: bool = False, s: Spec | None = None) -> Tensor:
     """A tensor around a NumPy array that nobody else writes to."""
     t = _new(Tensor)
-    t._node = leaf(value, s or spec(value.shape, dtypes.dtype.by_numpy[value.dtype]))
+    if s is not None and s.device is META:
+        t._node = valueless(s)
+    else:
+        t._node = leaf(value, s or spec(value.shape, dtypes.dtype.by_numpy[value.dtype]))
     if engine.capture is not None:
         engine.capture.created(t._node)
     return t.requires_grad_() if requires_grad else t

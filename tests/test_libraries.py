@@ -9,7 +9,8 @@ from alike import check_program
 import flambeau
 
 LIBRARIES = {"einops": "einops", "safetensors": "safetensors", "torchinfo": "torchinfo", "torchmetrics": "torchmetrics",
-             "skorch": "skorch", "accelerate": "accelerate", "lightning": "pytorch_lightning"}
+             "skorch": "skorch", "accelerate": "accelerate", "lightning": "pytorch_lightning",
+             "transformers": "transformers", "timm": "timm"}
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

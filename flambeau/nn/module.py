@@ -393,7 +393,13 @@ class Module(State):
         kind, where, _ = to_arguments(*args, **kwargs)
         if kind is not None and not (kind.is_floating_point or kind.is_complex):
             raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={kind}")
-        return self._apply(lambda t: t.to(where, kind if t.is_floating_point() or t.is_complex() else None))
+
+        def there(t: Tensor) -> Tensor:
+            if t.is_meta and where is not None and where != t.device:
+                raise NotImplementedError(NO_DATA)
+            return t.to(where, kind if t.is_floating_point() or t.is_complex() else None)
+
+        return self._apply(there)
 
     def type(self, dst_type: Any) -> Module:
         """Converts all parameters and buffers."""

@@ -44,7 +44,7 @@ class Parameter(Tensor):
             return memo[id(self)]
         import numpy as np
 
-        new = memo[id(self)] = tensor_like(self, np.array(self._value()))
+        new = memo[id(self)] = tensor_like(self, self._node.value if self.is_meta else np.array(self._value()))
         return new
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import dtypes
 from ..device import CPU, device
-from ..graph import _BOUND, Const, Kind, Node, Seq, Spec, mode, spec
+from ..graph import _BOUND, Const, Kind, Node, Seq, Spec, mode, spec, valueless
 
 registry: dict[str, Op | Composite] = {}
 T = Ts = Any  # annotations of parameters: an operand, a sequence of operands
@@ -194,6 +194,8 @@ class Op:
             kind = self.make(key, args)
         if kind.casts:
             inputs = cast_inputs(inputs, kind.casts)
+        if kind.valueless:
+            return valueless(kind.spec) if type(kind.spec) is not tuple else tuple([valueless(s) for s in kind.spec])
         node = Node(kind, tuple(inputs))
         if self.checks:
             node.extra = {"line": caller()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import dtypes
-from ..device import CPU, resolve
+from ..device import CPU, META, resolve
 from ..graph import Spec, spec
 from ._op import NUMBERS, T, Ts, op
 
@@ -32,8 +32,14 @@ def _truncated(xp: Any, input: Any, dtype: dtypes.dtype) -> Any:
     return xp.asarray(input, dtype="float64").astype("int64").astype(dtype.numpy)
 
 
+def _there(input: Spec, device: Any) -> Spec:
+    if input.device is META and device is not META:
+        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+    return spec(input.shape, input.dtype, device)
+
+
 @op(
-    lambda input, device: spec(input.shape, input.dtype, device),
+    _there,
     grad=lambda g: g,
     api="",
     upcast=False,
