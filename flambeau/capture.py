@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +16,6 @@ from .engine import engine
 from .graph import Node, mode, order
 from .guards import is_plain
 from .tensor import Tensor
-
-if TYPE_CHECKING:
-    from .replay import Found
-
 
 UNKNOWN = "a tensor that is neither an argument nor a parameter, buffer or variable it names"
 
@@ -253,41 +249,37 @@ class Capture:
             elif t._grad is not None or t._hooks or set(t.__dict__) - MARKS:
                 self.refuse("it returns a tensor with attributes")
 
-    def rebuilt(self, result: Any, state: list[tuple]) -> Callable[[Found], Any]:
-        """How to make a result such as `result`."""
+    def rebuilt(self, result: Any, state: list[tuple]) -> tuple[list, Any]:
+        """How to make a result such as `result`: the sources of tensors that it has more than once, and its form."""
         changed = {id(self.known_of(where)) for where, _, _ in state}
-        again: dict[int, int] = {}  # tensors that are returned more than once are one tensor each time
+        all_tensors = tensors_in(result)
+        shared: dict[int, tuple[int, Any]] = {}
 
-        def build(part: Any) -> Callable[[Found], Any]:
+        def form(part: Any) -> tuple:
             if isinstance(part, Tensor):
                 if id(part) in self.known:
-                    where = self.places.get(id(part), part)
-                    return lambda found: found.tensor(where)
+                    return "known", self.places.get(id(part), part)
                 source = self.source(part._node)
                 root = source[0] if type(source) in (GradientOf, ValueOf) else source
                 if isinstance(root, (Place, Tensor)) and id(self.known_of(root)) in changed:
                     self.refuse("it returns an old value of a tensor that it changes")
-                if sum(t is part for t in tensors_in(result)) > 1:
-                    number = again.setdefault(id(part), len(again))
-                    return lambda found: found.shared(number, source)
-                return lambda found: tensor_of(found(source))
+                if sum(t is part for t in all_tensors) > 1:
+                    return "again", shared.setdefault(id(part), (len(shared), source))[0]
+                return "tensor", source
             if is_plain(part):
-                return lambda found: part
+                return "value", part
             if type(part) in (list, tuple) or isinstance(part, tuple) and hasattr(part, "_make"):
-                parts = [build(p) for p in part]
-                make = getattr(type(part), "_make", type(part))
-                return lambda found: make([p(found) for p in parts])
+                return type(part), [form(p) for p in part]
             if type(part) is dict:
-                pairs = {k: build(v) for k, v in part.items()}
-                return lambda found: {k: p(found) for k, p in pairs.items()}
+                return "dict", {k: form(v) for k, v in part.items()}
             self.refuse(f"it returns a {type(part).__name__}")
-            return lambda found: None
+            return "value", None
 
-        made = build(result)
+        made = form(result)
         for value in containers_in(result):
             if id(value) in self.seen:
                 self.refuse(f"it returns a {type(value).__name__} that lives on")
-        return made
+        return [source for _, source in shared.values()], made
 
     def known_of(self, where: Any) -> Tensor:
         """The tensor of the recording that a place or tensor stands for."""

@@ -21,93 +21,187 @@ import numpy as np
 from . import views
 from .capture import Capture, Draw, Drawn, GradientOf, Place, Slot, ValueOf, tensor_of, tensors_in
 from .engine import engine, execute
-from .graph import FREED, Node, order
+from .graph import FREED, Node, Spec, order
 from .tensor import Tensor
 
 
-class Found:
-    """What the sources of one call stand for."""
+class Writer:
+    """Writes a replay as the source of a Python function of the arguments `a`; `d` are the numbers drawn."""
 
-    __slots__ = ("arguments", "draws", "slots", "same")
+    def __init__(self) -> None:
+        self.space: dict[str, Any] = {"Node": Node, "Tensor": Tensor, "new": object.__new__, "tensor_of": tensor_of}
+        self.space.update(engine=engine, force=engine.force, execute=execute, rebind=views.rebind, fed=fed, put=put)
+        self.names: dict[int, str] = {}
+        self.needed: set[int] = set()  # slots that are read
 
-    def __init__(self, arguments: list[Tensor], draws: int, slots: int) -> None:
-        self.arguments = arguments
-        self.slots: list[Any] = [None] * slots
-        self.draws: list[Any] = [None] * draws
-        self.same: dict[int, Tensor] | None = None
+    def name(self, value: Any) -> str:
+        """The name of an object."""
+        name = self.names.get(id(value))
+        if name is None:
+            name = self.names[id(value)] = f"c{len(self.space)}"
+            self.space[name] = value
+        return name
 
-    def tensor(self, source: Any) -> Tensor:
+    def tensor(self, where: Any) -> str:
         """A tensor that lives on."""
-        return self.arguments[source] if type(source) is Place else source
+        return f"a[{int(where)}]" if type(where) is Place else self.name(where)
 
-    def shared(self, number: int, source: Any) -> Tensor:
-        """A tensor that is returned in several places."""
-        if self.same is None:
-            self.same = {}
-        if number not in self.same:
-            self.same[number] = tensor_of(self(source))
-        return self.same[number]
-
-    def __call__(self, source: Any) -> Any:
+    def node(self, source: Any) -> str:
+        """What a source stands for."""
         kind = type(source)
         if kind is Slot:
-            return self.slots[source]
-        if kind is Place:
-            return self.arguments[source]._node
+            self.needed.add(int(source))
+            return f"s{int(source)}"
+        if kind is Place or isinstance(source, Tensor):
+            return f"{self.tensor(source)}._node"
         if kind is GradientOf:
-            return self.tensor(source[0])._grad._node  # type: ignore[union-attr]
+            return f"{self.tensor(source[0])}._grad._node"
         if kind is ValueOf:
-            return Node(source[1].leaf, (), engine.force(self.tensor(source[0])._node))
+            return f"Node({self.name(source[1].leaf)}, (), force({self.tensor(source[0])}._node))"
         if kind is Draw:
-            number, like = source
-            value = np.asarray(self.draws[number]).astype(like.dtype.numpy, copy=False).reshape(like.shape)
-            return Node(like.leaf, (), value)
-        return source._node if isinstance(source, Tensor) else source
+            return f"put(d[{source[0]}], {self.name(source[1])})"
+        return self.name(source)
+
+    def result(self, result: Any) -> str:
+        """A result, as `Capture.rebuilt` describes it."""
+        what, given = result
+        if what == "known":
+            return self.tensor(given)
+        if what == "tensor":
+            return f"tensor_of({self.node(given)})"
+        if what == "again":
+            return f"t{given}"
+        if what == "value":
+            return self.name(given)
+        if what == "dict":
+            return "{" + ", ".join(f"{self.name(k)}: {self.result(v)}" for k, v in given.items()) + "}"
+        parts = "".join(self.result(v) + ", " for v in given)
+        return f"[{parts}]" if what is list else f"({parts})" if what is tuple else f"{self.name(what._make)}(({parts}))"
+
+    def assign(self, state: list[tuple]) -> list[str]:
+        """Gives tensors their new values and gradients, all at once."""
+        lines, then = [], []
+        for i, (where, new, grad) in enumerate(state):
+            t = self.tensor(where)
+            if new is not None:
+                lines.append(f"n{i} = {self.node(new)}")
+                then.append(f"rebind({t}, n{i})")
+            if grad is None:
+                then.append(f"{t}._grad = None")
+            elif grad:
+                keeps, source = grad
+                lines += [] if keeps else [f"g{i} = new(Tensor)"]
+                lines.append(f"{'m' if keeps else 'g'}{i}{'' if keeps else '._node'} = {self.node(source)}")
+                then.append(f"{t}._grad._node = m{i}" if keeps else f"{t}._grad = g{i}")
+        return lines + then
+
+    def finish(self, lines: list[str], results: tuple[list, Any]) -> list[str]:
+        """The end of the function: what it returns."""
+        shared, result = results
+        for number, source in enumerate(shared):
+            lines.append(f"t{number} = tensor_of({self.node(source)})")
+        returned = self.result(result)
+        return [*lines, f"return {returned}"]
+
+    def made(self, lines: list[str], before: str = "") -> Callable:
+        """The function."""
+        source = before + "def replay(a, function):\n" + "".join(f"    {line}\n" for line in lines)
+        exec(compile(source, "<flambeau replay>", "exec"), self.space)
+        return self.space["replay"]
 
 
-class Steps:
-    """A function that runs programs, replayed."""
+def put(value: Any, like: Spec) -> Node:
+    """Drawn numbers as a leaf."""
+    return Node(like.leaf, (), np.asarray(value).astype(like.dtype.numpy, copy=False).reshape(like.shape))
 
-    def __init__(self, capture: Capture, freed: dict[Node, tuple], result: Callable[[Found], Any]) -> None:
-        self.drawn, self.result, self.count = capture.drawn, result, len(capture.slots)
-        self.events: list[tuple] = []
-        for what, *rest in capture.events:
-            if what == "run":
-                program, sources, places, nodes = rest
-                kinds = [(n.kind, FREED if n.inputs is FREED else freed.get(n, ())) for n in nodes]
-                rest = [program, sources, places, kinds]
-            if what != "state" or rest[0]:
-                self.events.append((what, *rest))
 
-    def __call__(self, arguments: list[Tensor], function: Callable[[], Any]) -> Any:
-        found = Found(arguments, len(self.drawn), self.count)
-        for place, (what, *rest) in enumerate(self.events):
-            if what == "run":
-                try:
-                    run(found, *rest)
-                except Exception:
-                    if any(event[0] in ("state", "call") for event in self.events[:place]):
-                        raise
-                    return fed(function, found.draws, self.drawn)
-            elif what == "draw":
-                found.draws[rest[0]] = self.drawn[rest[0]].again()
-            elif what == "call":
-                rest[0](*rest[1], **rest[2])
+def steps(capture: Capture, freed: dict[Node, tuple], result: tuple[list, Any]) -> Callable:
+    """The replay of a function that runs programs."""
+    writer, lines, before = Writer(), [], ""
+    blocks: list[list[str]] = []
+    drawn = writer.name(capture.drawn)
+    safe = True  # nothing has been changed so far: what fails is run again as without `compile`
+    for i, (what, *rest) in enumerate(capture.events):
+        if what == "run":
+            program, sources, places, nodes = rest
+            given, slots, ready = [], [], []
+            for j, source in enumerate(sources):
+                expression = writer.node(source)
+                if type(source) is Slot:
+                    slots.append(expression)
+                elif "._node" in expression and type(source) is not ValueOf:
+                    ready.append(f"    n{j} = {expression}\n    if n{j}.value is None: force(n{j})\n")
+                    expression = f"n{j}"
+                given.append(expression)
+            heads = ", ".join(["a", "d", *dict.fromkeys(slots)])
+            before += f"def run{i}({heads}):\n{''.join(ready)}"  # a function of its own: it holds on to nothing
+            before += f"    return execute({writer.name(program)}, [{', '.join(given)}])\n"
+            call = f"v = run{i}({heads})"
+            if safe:
+                blocks.append(["try:", f"    {call}", f"except Exception: return fed(function, d, {drawn})"])
             else:
-                assign(rest[0], found)
-        return self.result(found)
+                blocks.append([call])
+            for j, (place, node) in enumerate(zip(places, nodes, strict=True)):
+                inputs = FREED if node.inputs is FREED else freed.get(node, ())
+                blocks.append([place, f"s{place} = Node({writer.name(node.kind)}, {writer.name(inputs)}, v[{j}])"])
+        elif what == "draw":
+            blocks.append([f"d[{rest[0]}] = {drawn}[{rest[0]}].again()"])
+        elif what == "call":
+            safe = False
+            method, args, words = rest
+            given = [writer.name(v) for v in args] + [f"{k}={writer.name(v)}" for k, v in words.items()]
+            blocks.append(["v = None", f"{writer.name(method)}({', '.join(given)})"])
+        elif rest[0]:
+            safe = False
+            blocks.append(writer.assign(rest[0]))
+    end = writer.finish([], result)
+    lines.append(f"d = [None] * {len(capture.drawn)}" if capture.drawn else "d = ()")
+    for block in blocks:
+        if type(block[0]) is not int:
+            lines += block
+        elif block[0] in writer.needed:
+            lines += block[1:]
+    return writer.made([*lines, *end], before)
 
 
-def run(found: Found, program: Any, sources: list, places: list[int], kinds: list[tuple]) -> None:
-    """Runs a program on what its inputs are by now. (In a function of its own: optimizers change in place what nobody
-    else looks at.)"""
-    leaves = [found(s) for s in sources]
-    for leaf in leaves:
-        if type(leaf) is Node and leaf.value is None:
-            engine.force(leaf)
-    slots = found.slots
-    for place, (kind, inputs), value in zip(places, kinds, execute(program, leaves), strict=True):
-        slots[place] = Node(kind, inputs, value)
+def nodes(capture: Capture, finals: list[Node], state: list[tuple], result: tuple[list, Any]) -> Callable:
+    """The replay of a function that runs nothing: its nodes are made again."""
+    writer = Writer()
+    made = order(finals)
+    names = {node: f"m{i}" for i, node in enumerate(made)}
+    drawn = writer.name(capture.drawn)
+    lines = [f"d = [w.again() for w in {drawn}]"] if capture.drawn else []
+    taped = any(n.kind.tape for n in made)
+
+    def name(value: Any) -> str:
+        if type(value) is not Node:
+            return writer.name(value)
+        if value not in names:
+            source = capture.source(value)
+            if type(source) is ValueOf:
+                capture.refuse("it changes what takes part in a gradient")
+            names[value] = f"l{len(names)}"
+            lines.append(f"{names[value]} = {writer.node(source)}")
+        return names[value]
+
+    for i, node in enumerate(made):
+        if node.kind.state and (taped or node.kind.state != "changed"):
+            capture.refuse("it writes to what the tape has kept, or a hook is registered on its tensors")
+        given = "".join(name(v) + ", " for v in node.inputs)
+        lines.append(f"m{i} = Node({writer.name(node.kind)}, ({given}))")
+        if node.extra is not None:
+            if type(node.extra) is not dict or set(node.extra) - {"line", "version", "writer"}:
+                capture.refuse("it makes a leaf of the tape")
+            elif "line" in node.extra:
+                lines.append(f"m{i}.extra = {{'line': {writer.name(node.extra['line'])}}}")
+    lines.append(f"engine.pending += ({''.join(f'm{i}, ' for i in range(len(made)))})")
+    lines.append(f"engine.load += {sum(n.kind.weight for n in made)}")
+    lines += [f"s{i} = {names[node]}" for i, node in enumerate(finals)]
+    lines += writer.assign(state)
+    end = writer.finish([], result)
+    lines += [*end[:-1], end[-1].replace("return ", "result = ", 1)]
+    lines += ["if engine.load > engine.bound: engine.flush('the bound on pending work')", "return result"]
+    return writer.made(lines)
 
 
 class Fed:
@@ -162,80 +256,6 @@ def fed(function: Callable[[], Any], draws: list, drawn: list[Drawn]) -> Any:
         engine.capture = None
 
 
-class Nodes:
-    """A function that runs nothing, replayed: its nodes are made again."""
-
-    def __init__(self, capture: Capture, finals: list[Node]) -> None:
-        self.drawn = capture.drawn
-        self.state: list[tuple] = []
-        self.result: Callable[[Found], Any]
-        nodes = order(finals)
-        names = {node: f"n{i}" for i, node in enumerate(nodes)}
-        space: dict[str, Any] = {"Node": Node}
-        self.sources: list[Any] = []
-        lines: list[str] = []
-
-        def name(value: Any) -> str:
-            if type(value) is not Node:
-                space[f"c{len(space)}"] = value
-                return f"c{len(space) - 1}"
-            if value not in names:
-                names[value] = f"l{len(self.sources)}"
-                self.sources.append(capture.source(value))
-                if type(self.sources[-1]) is ValueOf:
-                    capture.refuse("it changes what takes part in a gradient")
-            return names[value]
-
-        taped = any(n.kind.tape for n in nodes)
-        for i, node in enumerate(nodes):
-            if node.kind.state and (taped or node.kind.state != "changed"):
-                capture.refuse("it writes to what the tape has kept, or a hook is registered on its tensors")
-            space[f"k{i}"] = node.kind
-            given = "".join(name(v) + ", " for v in node.inputs)
-            lines.append(f" n{i} = Node(k{i}, ({given}))")
-            if node.extra is not None:
-                if type(node.extra) is not dict or set(node.extra) - {"line", "version", "writer"}:
-                    capture.refuse("it makes a leaf of the tape")
-                elif "line" in node.extra:
-                    space[f"e{i}"] = {"line": node.extra["line"]}
-                    lines.append(f" n{i}.extra = dict(e{i})")
-        made = "".join(f"n{i}, " for i in range(len(nodes)))
-        wanted = "".join(name(n) + ", " for n in finals)
-        heads = ", ".join(f"l{i}" for i in range(len(self.sources)))
-        lines = [f"def replay({heads}):", *lines, f" return ({made}), ({wanted})"]
-        exec(compile("\n".join(lines), "<flambeau replay>", "exec"), space)
-        self.make = space["replay"]
-        self.weight = sum(n.kind.weight for n in nodes)
-
-    def __call__(self, arguments: list[Tensor], function: Callable[[], Any]) -> Any:
-        found = Found(arguments, 0, 0)
-        found.draws = [d.again() for d in self.drawn]
-        nodes, found.slots = self.make(*[found(s) for s in self.sources])
-        engine.pending += nodes
-        engine.load += self.weight
-        assign(self.state, found)
-        result = self.result(found)
-        if engine.load > engine.bound:
-            engine.flush("the bound on pending work")
-        return result
-
-
-def assign(state: list[tuple], found: Found) -> None:
-    """Gives tensors their new values and gradients, all at once."""
-    given: list[tuple] = [(new if new is None else found(new), grad and found(grad[1])) for _, new, grad in state]
-    for (where, new, grad), (node, gradient) in zip(state, given, strict=True):
-        t = found.tensor(where)
-        if new is not None:
-            views.rebind(t, node)
-        if grad is None:
-            t._grad = None
-        elif grad:
-            if grad[0]:
-                t._grad._node = gradient  # type: ignore[union-attr]
-            else:
-                t._grad = tensor_of(gradient)
-
-
 def replay_of(capture: Capture, result: Any) -> Any:
     """The replay of what was recorded; None, and the reason in `capture`, if there can be none."""
     tensors = tensors_in(result)
@@ -259,17 +279,18 @@ def replay_of(capture: Capture, result: Any) -> Any:
         make = capture.rebuilt(result, state)
         capture.events.append(("state", state))
         if not capture.reason:
-            replay = Steps(capture, kinds, make)
+            replay = steps(capture, kinds, make)
     elif "call" in calls:
         capture.refuse("it calls an optimizer or a scheduler, but runs nothing before")
     else:
         changed = [t._node for k, t in capture.known.items() if t._node is not capture.before[k][0]]
         changed += [t._grad._node for t in capture.known.values() if t._grad is not None]
         finals = list(dict.fromkeys(n for n in (*wanted, *changed) if n.value is None))
-        replay = Nodes(capture, finals)
         capture.slots.update({node: i for i, node in enumerate(finals)})
-        replay.state = capture.state()
-        replay.result = capture.rebuilt(result, replay.state)
+        state = capture.state()
+        made = capture.rebuilt(result, state)
+        capture.slots.clear()
+        replay = nodes(capture, finals, state, made)
     if len(capture.used) < len(capture.drawn):
         capture.refuse("it draws random numbers that do not become tensors as they are")
     for drawn in capture.drawn:
