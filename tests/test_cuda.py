@@ -448,8 +448,9 @@ assert torch.cuda.default_generators == () and not torch.accelerator.is_availabl
 torch.cuda.manual_seed_all(1); torch.cuda.empty_cache(); torch.cuda.reset_peak_memory_stats()
 missing = "Torch not compiled with CUDA enabled"
 for function in (torch.ones(1).cuda, lambda: torch.ones(1, device="cuda:0"), torch.cuda.current_stream,
-                 torch.cuda.current_device, lambda: torch.nn.Linear(1, 1).to("cuda"), torch.cuda.synchronize, torch.cuda.get_device_name,
-                 torch.cuda.mem_get_info, lambda: torch.cuda.set_device(0), torch.cuda.get_rng_state):
+                 torch.cuda.current_device, lambda: torch.nn.Linear(1, 1).to("cuda"), torch.cuda.synchronize,
+                 torch.cuda.get_device_name, torch.cuda.mem_get_info, lambda: torch.cuda.set_device(0),
+                 torch.cuda.get_rng_state):
     try:
         function()
     except AssertionError as error:
