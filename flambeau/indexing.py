@@ -436,7 +436,7 @@ def _put_now(self: Tensor, index: tuple, given: Any) -> bool:
     """
     node = self._node
     array = node.value
-    if engine.capture is not None:
+    if engine.capture is not None or node.kind.valueless:
         return False
     if type(given) is Node:
         if given.value is None or mode.grad and given.spec.requires_grad:

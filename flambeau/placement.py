@@ -60,6 +60,16 @@ def moved(t: Any, where: device) -> Any:
     return found
 
 
+def of_module(t: Any, where: Any, kind: Any) -> Any:
+    """What `Module.to` makes of a parameter or buffer: on `where`, and of type `kind` if it is floating or complex."""
+    if t.is_meta and where is not None and where != t.device:
+        raise NotImplementedError(
+            "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead of "
+            "torch.nn.Module.to() when moving module from meta to a different device."
+        )
+    return t.to(where, kind if t.is_floating_point() or t.is_complex() else None)
+
+
 def same_device(node: Node, where: device) -> Node:
     """`node` on the device `where`."""
     return node if node.spec.device is where else registry["_moved"].record(node, where)  # type: ignore[union-attr]

@@ -388,18 +388,13 @@ class Module(State):
 
     def to(self, *args: Any, **kwargs: Any) -> Module:
         """Moves and converts the floating parameters and buffers, in place."""
+        from ..placement import of_module
         from ..tensor import to_arguments
 
         kind, where, _ = to_arguments(*args, **kwargs)
         if kind is not None and not (kind.is_floating_point or kind.is_complex):
             raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={kind}")
-
-        def there(t: Tensor) -> Tensor:
-            if t.is_meta and where is not None and where != t.device:
-                raise NotImplementedError(NO_DATA)
-            return t.to(where, kind if t.is_floating_point() or t.is_complex() else None)
-
-        return self._apply(there)
+        return self._apply(lambda t: of_module(t, where, kind))
 
     def type(self, dst_type: Any) -> Module:
         """Converts all parameters and buffers."""
