@@ -376,6 +376,7 @@ def test_a_process_with_a_compiler_is_forked_only_if_it_must(monkeypatch):
     def method(collate_fn):
         return start_method(Job(0, range(3), True, collate_fn, False, 0, None, 1)).get_start_method()
 
+    monkeypatch.delitem(sys.modules, "jax", raising=False)
     assert method(first_number) == "fork"
     monkeypatch.setitem(sys.modules, "jax", sys)
     assert method(first_number) == "spawn"
