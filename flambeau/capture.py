@@ -188,10 +188,12 @@ class Capture:
 
     def compute(self, more: Sequence[Node] = ()) -> None:
         """Runs what is pending, so that the tensors that live on (and `more`) have their values."""
-        nodes = [*more, *[n for t in self.known.values() for n in (t._node, None if t._grad is None else t._grad._node)]]
+        nodes = [*more]
+        for t in self.known.values():
+            nodes += [t._node] if t._grad is None else [t._node, t._grad._node]
         engine.flush("compile")
         for node in nodes:
-            if node is not None and node.value is None:
+            if node.value is None:
                 engine.run_batch(order([node]), "compile")
 
     def state(self) -> list[tuple]:

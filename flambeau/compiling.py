@@ -30,7 +30,7 @@ VARIANTS = 4  # recordings for one sort of arguments: where gradients were there
 class Variant:
     """One recording of a function, and what must be so that it can be replayed."""
 
-    __slots__ = ("replay", "guards", "tensors", "places", "specs", "grads", "known", "shared", "hooks")
+    __slots__ = ("replay", "guards", "tensors", "places", "known", "hooks", "holds")
 
     def __init__(self, guards: Guards, arguments: list[Tensor]) -> None:
         self.replay: Any = None
@@ -42,32 +42,38 @@ class Variant:
         lasting = [t for k, t in found.items() if k not in self.places and k in guards.tensors]
         lasting += [r for r in map(views.root_of, lasting) if id(r) not in guards.tensors]
         self.known = {id(t) for t in (*guards.tensors.values(), *lasting)}
-        self.specs = [(t, t._node.spec) for t in lasting]
-        collecting = [(k, t) for k, t in found.items() if t._node.spec.requires_grad]
-        self.grads = [  # tensors that collect a gradient, and whether they have none
-            (self.places.get(k, t), t._grad is None) for k, t in collecting if k in self.places or k in self.known
-        ]
-        roots = [id(views.root_of(t)) for t in arguments]
-        self.shared = [r if r in self.known else 0 for r in roots]  # what an argument has in common with those
+        self.holds = self.written(arguments, lasting)
 
-    def holds(self, arguments: list[Tensor]) -> bool:
-        """Whether what the function depended on is as it was."""
-        for t, s in self.specs:
-            if t._node.spec is not s:
-                return False
-        for where, none in self.grads:
-            if ((arguments[where] if type(where) is Place else where)._grad is None) is not none:
-                return False
-        known = self.known
-        for t, was in zip(arguments, self.shared, strict=True):
-            key = id(t if t._base_tensor is None else t._base_tensor)
-            if key != was and (was or key in known):
-                return False
-        if self.hooks != HOOKS[0]:
-            if any(t._hooks or t._after_hooks for t in (*arguments, *self.guards.tensors.values())):
-                return False
-            self.hooks = HOOKS[0]
-        return self.guards.hold()
+    def written(self, arguments: list[Tensor], lasting: list[Tensor]) -> Callable[[list[Tensor]], bool]:
+        """The function that says whether what was depended on is as it was, given the arguments `a`."""
+        space: dict[str, Any] = {"known": self.known, "HOOKS": HOOKS, "variant": self, "hold": self.guards.hold}
+        tests = []
+
+        def name(value: Any) -> str:
+            space[f"c{len(space)}"] = value
+            return f"c{len(space) - 1}"
+
+        for i, t in enumerate(arguments):
+            root = views.root_of(t)
+            own = f"(id(a[{i}]) if a[{i}]._base_tensor is None else id(a[{i}]._base_tensor))"
+            tests.append(f"{own} == {id(root)}" if id(root) in self.known else f"{own} not in known")
+            if t._node.spec.requires_grad:
+                tests.append(f"a[{i}]._grad is {'' if t._grad is None else 'not '}None")
+        for t in lasting:
+            there = name(t)
+            tests.append(f"{there}._node.spec is {name(t._node.spec)}")
+            if t._node.spec.requires_grad:
+                tests.append(f"{there}._grad is {'' if t._grad is None else 'not '}None")
+        tests += ["(HOOKS[0] == variant.hooks or variant.unhooked(a))", "hold()"]
+        exec(f"def holds(a):\n    return {' and '.join(tests)}\n", space)
+        return space["holds"]
+
+    def unhooked(self, arguments: list[Tensor]) -> bool:
+        """Whether the hooks that were registered meanwhile are on other tensors."""
+        if any(t._hooks or t._after_hooks for t in (*arguments, *self.guards.tensors.values())):
+            return False
+        self.hooks = HOOKS[0]
+        return True
 
 
 def apart(tensors: dict[int, Tensor]) -> dict[int, Tensor]:
@@ -168,13 +174,16 @@ def name_of(compiled: Compiled) -> str:
 def form(value: Any, tensors: list[Tensor], others: list[Any]) -> Any:
     """What of an argument decides how the function runs; the tensors in it are collected."""
     kind = type(value)
-    if isinstance(value, Tensor):
+    if kind is Tensor or isinstance(value, Tensor):
         for i, t in enumerate(tensors):
             if t is value:
                 return "again", i
         tensors.append(value)
         node = value._node
-        return kind, node.spec, node.spec.requires_grad and views.is_leaf_node(node)
+        s = node.spec
+        if kind is Tensor and not s.requires_grad:
+            return s
+        return kind, s, views.is_leaf_node(node)
     if isinstance(value, (list, tuple)):
         return kind, tuple([form(v, tensors, others) for v in value])
     if kind is dict:

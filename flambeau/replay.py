@@ -76,7 +76,9 @@ class Writer:
         if what == "dict":
             return "{" + ", ".join(f"{self.name(k)}: {self.result(v)}" for k, v in given.items()) + "}"
         parts = "".join(self.result(v) + ", " for v in given)
-        return f"[{parts}]" if what is list else f"({parts})" if what is tuple else f"{self.name(what._make)}(({parts}))"
+        if what is list:
+            return f"[{parts}]"
+        return f"({parts})" if what is tuple else f"{self.name(what._make)}(({parts}))"
 
     def assign(self, state: list[tuple]) -> list[str]:
         """Gives tensors their new values and gradients, all at once."""
@@ -143,7 +145,9 @@ def steps(capture: Capture, freed: dict[Node, tuple], result: tuple[list, Any]) 
                 blocks.append([call])
             for j, (place, node) in enumerate(zip(places, nodes, strict=True)):
                 inputs = FREED if node.inputs is FREED else freed.get(node, ())
-                blocks.append([place, f"s{place} = Node({writer.name(node.kind)}, {writer.name(inputs)}, v[{j}])"])
+                kind, spec = writer.name(node.kind), writer.name(node.kind.spec)
+                made = f"s{place} = s = new(Node); s.kind = {kind}; s.spec = {spec}; s.extra = None; "  # a call is dear
+                blocks.append([place, f"{made}s.inputs = {writer.name(inputs)}; s.value = v[{j}]"])
         elif what == "draw":
             blocks.append([f"d[{rest[0]}] = {drawn}[{rest[0]}].again()"])
         elif what == "call":
