@@ -87,7 +87,16 @@ _interchange.install()
 
 from . import _C, accelerator, amp, backends, cpu, cuda, masked, nn, optim, signal, utils
 from .amp import GradScaler, autocast
-from .amp.autocast_mode import get_autocast_dtype, is_autocast_enabled, set_autocast_dtype
+from .amp.autocast_mode import (
+    clear_autocast_cache,
+    get_autocast_cpu_dtype,
+    get_autocast_dtype,
+    get_autocast_gpu_dtype,
+    is_autocast_cpu_enabled,
+    is_autocast_enabled,
+    set_autocast_dtype,
+    set_autocast_gpu_dtype,
+)
 from .backends import cuda as _backends_cuda
 from .backends import cudnn as _cudnn
 from .backends import mkl as _mkl

@@ -23,7 +23,7 @@ def _numeric(function: Callable, inputs: tuple, place: int, eps: float) -> list[
     base = np.array(x.detach()._value())
 
     def outputs(values: np.ndarray) -> list[np.ndarray]:
-        given = [from_array(values) if i == place else a for i, a in enumerate(inputs)]
+        given = [from_array(values).to(x.device) if i == place else a for i, a in enumerate(inputs)]
         return [np.array(o.detach()._value()).reshape(-1) for o in _outputs(function(*given))]
 
     def along(step: complex) -> list[list[np.ndarray]]:
@@ -61,7 +61,7 @@ def _analytic(function: Callable, inputs: tuple, place: int, value: complex) -> 
             if o.requires_grad:
                 seed = np.zeros(o.numel(), o.dtype.numpy)
                 seed[j] = value if o.is_complex() else 1
-                first = from_array(seed.reshape(tuple(o.shape)))
+                first = from_array(seed.reshape(tuple(o.shape))).to(o.device)
                 g = grad(o, inputs[place], first, retain_graph=True, allow_unused=True)[0]
             columns.append(np.zeros(n) if g is None else np.array(g.detach()._value()).reshape(-1))
         result.append(np.stack(columns, 1) if columns else np.zeros((n, 0)))
@@ -144,7 +144,8 @@ def gradgradcheck(
     if grad_outputs is None:
         rng = np.random.default_rng(0)
         grad_outputs = [
-            from_array(np.asarray(rng.standard_normal(tuple(o.shape)), o.dtype.numpy)).requires_grad_() for o in outs
+            from_array(np.asarray(rng.standard_normal(tuple(o.shape)), o.dtype.numpy)).to(o.device).requires_grad_()
+            for o in outs
         ]
     grad_outputs = list(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else [grad_outputs]
     wanted = [i for i, a in enumerate(inputs) if isinstance(a, Tensor) and a.requires_grad]

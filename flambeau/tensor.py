@@ -444,11 +444,12 @@ class Tensor(Arithmetic):
         if dtype is None:
             return ("torch.cuda." if self.is_cuda else "torch.") + type_name(self.dtype)
         if isinstance(dtype, str):
+            where, name = ("cuda", dtype[11:]) if dtype.startswith("torch.cuda.") else ("cpu", dtype[6:])
             for candidate in dtypes.dtype.by_name.values():
-                if dtype == "torch." + type_name(candidate):
-                    return self.to(candidate)
+                if name == type_name(candidate) and dtype.startswith("torch."):
+                    return self.to(where, candidate)
             raise ValueError(f"invalid type: '{dtype}'")
-        return self.to(getattr(dtype, "dtype", dtype))
+        return self.to(getattr(dtype, "dtype", dtype), device=getattr(dtype, "where", None))
 
     def type_as(self, other: Tensor) -> Tensor:
         """This tensor with the dtype of `other`."""

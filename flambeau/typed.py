@@ -15,6 +15,7 @@ class TypedClass(type):
     """The class of those classes: calling one makes an ordinary tensor, and any tensor of the dtype is an instance."""
 
     dtype: dtypes.dtype
+    where = "cpu"
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and isinstance(args[0], Tensor) and args[0].dtype is not cls.dtype:
@@ -30,6 +31,8 @@ class TypedClass(type):
 
 class AbsentClass(TypedClass):
     """The class of torch.cuda.FloatTensor and the like: without a GPU nothing is an instance, and none can be made."""
+
+    where = "cuda"
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if gpus.count():

@@ -277,6 +277,24 @@ def modules_move(torch):
 
 
 @check
+def one_model_on_two_devices(torch):
+    def trained_on(first, second):
+        torch.manual_seed(0)
+        a, b = torch.nn.Linear(4, 8).to(first), torch.nn.Linear(8, 2).to(second)
+        params = [*a.parameters(), *b.parameters()]
+        optimizer, x = torch.optim.Adam(params, 0.01), torch.randn(5, 4).to(first)
+        for _ in range(4):
+            optimizer.zero_grad()
+            b(a(x).relu().to(second)).square().mean().backward()
+            torch.nn.utils.clip_grad_norm_(params, 0.1)
+            optimizer.step()
+        assert [p.device for p in params] == [torch.device(d) for d in (first, first, second, second)]
+        return torch.cat([p.detach().cpu().flatten() for p in params])
+
+    assert (trained_on("cuda:0", "cuda:1") - trained_on("cpu", "cpu")).abs().max() < 1e-6
+
+
+@check
 def checkpoints(torch):
     net = torch.nn.Linear(2, 2).cuda()
     x = torch.arange(6.0, device="cuda:1").reshape(2, 3)
@@ -394,6 +412,8 @@ def streams_and_events(torch):
     cuda.current_stream().wait_stream(cuda.Stream())
     assert cuda.nvtx.range_push("a") == 0 and cuda.nvtx.range_pop() == 0
     assert torch.accelerator.current_accelerator() == torch.device("cuda")
+    assert torch.ones(2).type(cuda.DoubleTensor).type() == "torch.cuda.DoubleTensor"
+    assert torch.ones(2).type("torch.cuda.LongTensor").is_cuda and not x.type(torch.FloatTensor).is_cuda
     assert isinstance(x, cuda.FloatTensor) and x.type() == "torch.cuda.FloatTensor" and cuda.is_bf16_supported()
     assert cuda.get_device_name() and cuda.get_device_capability() == (0, 0) and torch.device(1).type == "cuda"
 

@@ -86,6 +86,30 @@ def set_autocast_dtype(device_type: str, dtype: Any) -> None:
     _defaults[device_type] = dtype
 
 
+def is_autocast_cpu_enabled() -> bool:
+    """Whether autocast is on for the processor."""
+    return is_autocast_enabled("cpu")
+
+
+def get_autocast_gpu_dtype() -> Any:
+    """What autocast computes products in on a GPU."""
+    return get_autocast_dtype("cuda")
+
+
+def get_autocast_cpu_dtype() -> Any:
+    """What autocast computes products in on the processor."""
+    return get_autocast_dtype("cpu")
+
+
+def set_autocast_gpu_dtype(dtype: Any) -> None:
+    """What autocast computes products in on a GPU from now on."""
+    set_autocast_dtype("cuda", dtype)
+
+
+def clear_autocast_cache() -> None:
+    """Nothing is kept: a cast that is made twice is one node of a compiled program."""
+
+
 def custom_fwd(fwd: Callable | None = None, *, device_type: str, cast_inputs: Any = None) -> Callable:
     """Decorator of `forward` of an autograd.Function: autocast off within, inputs cast if told to."""
     if fwd is None:

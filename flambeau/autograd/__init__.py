@@ -55,6 +55,11 @@ def seeds_for(roots: list, given: list) -> list[Node | None]:
                 f"Mismatch in shape: grad_output[0] has a shape of {seed.shape} and output[0] has a shape of "
                 f"{root.shape}."
             )
+        elif seed.device is not root.device:
+            raise RuntimeError(
+                f"Function returned an invalid gradient at index 0 - expected device {root.device} but got "
+                f"{seed.device}"
+            )
         else:
             if seed.is_complex() != root.is_complex():
                 raise RuntimeError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..amp import autocast as _autocast
+from ..amp import custom_bwd as _custom_bwd
+from ..amp import custom_fwd as _custom_fwd
 from ..amp.grad_scaler import GradScaler as _GradScaler
 
 
@@ -27,3 +29,13 @@ class GradScaler(_GradScaler):
         enabled: bool = True,
     ) -> None:
         super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
+
+
+def custom_fwd(fwd: Any = None, *, cast_inputs: Any = None) -> Any:
+    """`torch.amp.custom_fwd` for a GPU."""
+    return _custom_fwd(fwd, device_type="cuda", cast_inputs=cast_inputs)
+
+
+def custom_bwd(bwd: Any) -> Any:
+    """`torch.amp.custom_bwd` for a GPU."""
+    return _custom_bwd(bwd, device_type="cuda")

@@ -146,7 +146,7 @@ def is_shared(t: Tensor) -> bool:
 
 def share(t: Tensor) -> Tensor:
     """Moves the elements of a tensor to memory that processes share. Returns the tensor itself."""
-    if is_shared(t):
+    if is_shared(t) or t.is_cuda:  # whoever has the memory of a GPU may look into it
         return t
     if t._base_tensor is not None:
         raise NotImplementedError(

@@ -320,7 +320,8 @@ class Op:
         return {p.name: argument(a, node.inputs) for p, a in zip(self.parameters, node.kind.args, strict=True)}
 
 
-_INDEXED = frozenset({"_index", "_index_put", "_select_at", "_select_put"})  # positions may be on the processor
+# Operations whose integers may be on the processor: positions, lengths, labels.
+_INDEXED = frozenset({"_index", "_index_put", "_select_at", "_select_put", "_ctc", "_ctc_backward"})
 
 
 def common_device(name: str, operands: Iterable[Spec]) -> device | None:

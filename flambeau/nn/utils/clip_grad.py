@@ -33,7 +33,7 @@ def get_total_norm(
     if not parts:
         return tensor(0.0)
     vector_norm: Any = SPACES["linalg"]["vector_norm"]
-    norms = [vector_norm(t, norm_type) for t in parts]
+    norms = [vector_norm(t, norm_type).to(parts[0].device) for t in parts]
     if len({n.dtype for n in norms}) > 1:
         widest = max((n.dtype for n in norms), key=lambda d: d.itemsize)
         norms = [n.to(widest) for n in norms]
@@ -54,7 +54,7 @@ def clip_grads_with_norm_(
     """Multiplies all gradients by `max_norm / total_norm` if that is below 1."""
     factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)  # type: ignore[operator]
     for g in _gradients(_listed(parameters)):
-        g.mul_(factor)
+        g.mul_(factor.to(g.device))
 
 
 def clip_grad_norm_(
