@@ -85,7 +85,7 @@ def test_convolution_is_its_sum_and_the_transpose_its_adjoint(n, data):
 @settings(max_examples=30, deadline=None)
 @given(case=convolutions(2))
 def test_convolution_is_its_formula_and_the_others_its_adjoints(case):
-    """Each output is a product of the kernel with a window; gradients are adjoint: <conv(x, w), g> = <x, back(g, w)>."""
+    """Each output is a product of the kernel with a window; gradients are adjoint to it."""
     x = RANDOM.normal(size=case["images"])
     w = RANDOM.normal(size=(case["features"], case["images"][1] // case["groups"], *case["kernel"]))
     pads = tuple((p, p + 1) for p in case["padding"])
