@@ -13,6 +13,7 @@ from typing import Any
 
 from . import views
 from .autograd import HOOKS
+from .backends import tiers
 from .capture import Capture, Place
 from .device import here
 from .dtypes import default_dtype
@@ -163,6 +164,15 @@ class Compiled:
         if len(self._sorts) >= SORTS:
             reasons.append(f"there are more than {SORTS} sorts of arguments")
         return text + "".join(f"; not replayed, since {r}" for r in reasons)
+
+
+def forget() -> None:
+    """Drops all recordings: programs that were chosen for another backend."""
+    for compiled in list(engine.compiled):
+        compiled._sorts.clear()
+
+
+tiers.policy.watchers.append(forget)
 
 
 def name_of(compiled: Compiled) -> str:

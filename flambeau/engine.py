@@ -433,7 +433,7 @@ def program_of(entry: Any) -> Program | None:
 
 
 engine = Engine()
-tiers.policy.watchers.append(lambda: engine.programs.clear())
+tiers.policy.watchers += [lambda: engine.programs.clear(), lambda: engine.plans.clear()]
 start_log()
 
 

@@ -84,7 +84,12 @@ policy = Policy()
 def installed(backend: str = "xla") -> bool:
     """Whether a backend can be had: "xla" needs jax, "native" llvmlite."""
     name = {"xla": "jax", "native": "llvmlite"}.get(backend)
-    return name is None or name in sys.modules or importlib.util.find_spec(name) is not None
+    if name is None or name in sys.modules:
+        return name is None or sys.modules[name] is not None
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ImportError:  # something keeps it from being imported
+        return False
 
 
 def available() -> list[str]:
