@@ -35,8 +35,10 @@ class Engine:
     `load` is the bytes that pending nodes read and write, plus 512 for each; a bound of 0 runs every operation at once.
     """
 
-    __slots__ = ("pending", "load", "bound", "lock", "programs", "capacity", "counts", "forbidden", "log", "seen")
-    __slots__ += ("ended", "capture", "compiled", "plans")
+    __slots__ = (
+        *("pending", "load", "bound", "lock", "programs", "capacity", "counts", "forbidden", "log", "seen"),
+        *("ended", "capture", "compiled", "plans"),
+    )
 
     def __init__(self) -> None:
         self.pending: list[Node] = []

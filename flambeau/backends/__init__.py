@@ -23,8 +23,10 @@ class Program:
     Knows no values: the same program runs every time its key comes back.
     """
 
-    __slots__ = ("number", "inputs", "outputs", "nodes", "place", "last", "run")
-    __slots__ += ("runs", "seconds", "due", "tier", "fetch")  # what `tiers` keeps
+    __slots__ = (
+        *("number", "inputs", "outputs", "nodes", "place", "last", "run"),
+        *("runs", "seconds", "due", "tier", "fetch"),  # what `tiers` keeps
+    )
 
     def __init__(self, inputs: Sequence[Node], outputs: Sequence[Node], prepare: Callable[[Program], Callable]) -> None:
         self.number = next(_numbers)

@@ -29,7 +29,7 @@ jax.config.update("jax_cpu_enable_async_dispatch", False)  # half the time of a 
 
 def keep_compiled(folder: str) -> None:
     """Has JAX keep compiled programs in `folder`, and look there first."""
-    if folder and jax.config.jax_compilation_cache_dir != folder:
+    if folder and getattr(jax.config, "jax_compilation_cache_dir", None) != folder:
         jax.config.update("jax_compilation_cache_dir", folder)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
@@ -345,6 +345,7 @@ class Memory:
     """
 
     __slots__ = ("array", "__array_interface__")
+    __array_interface__: dict[str, Any]
 
     def __init__(self, values: np.ndarray) -> None:
         self.array = jnp.array(values, copy=True, device=host_device())
