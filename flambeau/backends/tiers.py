@@ -50,6 +50,7 @@ class Policy:
         self.pinned = False  # use_deterministic_algorithms(True): the backend never changes under a running program
         self.compiles = 0
         self.compile_seconds = 0.0
+        self.factor = 1.0  # by how much XLA's compilations so far took longer than was expected
         self.told = False
         self.started = perf_counter()
         self.cache = os.environ.get("FLAMBEAU_CACHE", "")  # the folder that keeps compiled programs
@@ -209,7 +210,7 @@ def expected_compile(program: Program, backend: str = "xla") -> float:
         load = 0.0 if "llvmlite" in sys.modules else NATIVE_LOAD
         return load + NATIVE_COMPILE + NATIVE_INSTRUCTION * len(program.nodes)
     load = 0.0 if "jax" in sys.modules else LOAD
-    return load + COMPILE + COMPILE_INSTRUCTION * len(program.nodes)
+    return load + policy.factor * (COMPILE + COMPILE_INSTRUCTION * len(program.nodes))
 
 
 def floor(program: Program) -> float:
@@ -237,7 +238,7 @@ def build(program: Program, tier: Tier, values: Sequence[Any], backend: str) -> 
 
     None if it is nothing for this backend.
     """
-    start = perf_counter()
+    start, expected = perf_counter(), expected_compile(program, backend)
     if not policy.compiles:
         atexit.register(tell_cost)
     function: Callable | None
@@ -252,9 +253,12 @@ def build(program: Program, tier: Tier, values: Sequence[Any], backend: str) -> 
             xla.keep_compiled(policy.cache)
             function = xla.compiled(program, values)
     finally:
-        tier.compile_seconds += perf_counter() - start
-        policy.compile_seconds += perf_counter() - start
+        took = perf_counter() - start
+        tier.compile_seconds += took
+        policy.compile_seconds += took
         policy.compiles += 1
+    if backend == "xla":
+        policy.factor = max(1.0, (policy.factor + took / expected) / 2)
     if function is None:
         return None
     policy.say(f"program {program.number}: compiled for {backend} in {tier.compile_seconds:.2f} s")
