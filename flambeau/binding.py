@@ -471,7 +471,8 @@ def in_place(op: Op | Composite) -> Callable:
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         check_writable(self)
-        source = registry["clone"](self) if reads and mode.grad and self._node.spec.requires_grad else self
+        taped = reads and mode.grad and any(isinstance(t, Tensor) and t._node.spec.requires_grad for t in (self, *args))
+        source = registry["clone"](self) if taped else self
         if isinstance(op, Op):
             try:
                 node = op.public(source, *args, **kwargs)._node  # type: ignore[misc]

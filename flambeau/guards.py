@@ -187,11 +187,12 @@ class Guards:
             if not is_users(function.__code__):
                 self.function(getattr(function, "__wrapped__", None))
                 return
+            around: dict[str, Any] = {}
             for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-                self._cell(name, cell)
+                self._cell(name, cell, around)
             self.value(function.__defaults__)
             self.value(function.__kwdefaults__)
-            self._code(function.__code__, function.__globals__, frozenset())
+            self._code(function.__code__, function.__globals__, around, frozenset())
         elif isinstance(function, (types.BuiltinFunctionType, types.MethodWrapperType)):
             self._builtin(function)
         elif isinstance(function, functools._lru_cache_wrapper):
@@ -207,18 +208,23 @@ class Guards:
         elif (function.__module__ or "builtins").partition(".")[0].lstrip("_") not in HARMLESS:
             raise Reason(f"it calls {function.__module__}.{function.__name__}")
 
-    def _cell(self, name: str, cell: Any) -> None:
-        """A variable of an enclosing function."""
+    def _cell(self, name: str, cell: Any, around: dict[str, Any]) -> None:
+        """A variable of an enclosing function. Modules are noted in `around`: what is read of them counts."""
         try:
             held = cell.cell_contents
         except ValueError:
             return
-        self.value(held)
+        if isinstance(held, types.ModuleType):
+            around[name] = held
+        else:
+            self.value(held)
         if name != "__class__":
             self._expect(f"{self._name(cell)}.cell_contents", held)
 
-    def _code(self, code: types.CodeType, names: dict[str, Any], local: frozenset[str]) -> None:
-        """The instructions of a function: what they read of `names`, and what they leave behind."""
+    def _code(
+        self, code: types.CodeType, names: dict[str, Any], around: dict[str, Any], local: frozenset[str]
+    ) -> None:
+        """The instructions of a function: what they read of `names` and `around`, and what they leave behind."""
         steps = [s for s in dis.get_instructions(code) if s.opname not in ("EXTENDED_ARG", "CACHE")]
         storing = code.co_name in ("__init__", "__post_init__")
         line: int | None = None
@@ -235,13 +241,15 @@ class Guards:
                 raise Reason(f"it imports {name} at {where}")
             if what in ("LOAD_GLOBAL", "LOAD_NAME"):
                 self._global(name, names, steps[i + 1 : i + 8], where)
+            if what in ("LOAD_DEREF", "LOAD_CLASSDEREF") and name in around and name not in local:
+                self._of_module(around[name], name, steps[i + 1 : i + 8], where)
         self._names.update(dict.fromkeys(code.co_names))
         if {"getattr", "hasattr", "attrgetter", "methodcaller"} & set(code.co_names):
             self._names.update(dict.fromkeys([c for c in code.co_consts if type(c) is str and c.isidentifier()]))
             self._names["*"] = None
         for constant in code.co_consts:
             if isinstance(constant, types.CodeType):
-                self._code(constant, names, local | set(code.co_cellvars))
+                self._code(constant, names, around, local | set(code.co_cellvars))
 
     def _global(self, name: str, names: dict[str, Any], following: list, where: str) -> None:
         """A global that the function reads, and if that is a module, what it reads of it."""
@@ -258,7 +266,12 @@ class Guards:
                 raise reason if " at " in str(reason) else Reason(f"{reason} ({name} at {where})") from None
             self._expect(get, value)
             return
-        path = name
+        if is_program(value):
+            self._expect(get, value)
+        self._of_module(value, name, following, where)
+
+    def _of_module(self, value: Any, path: str, following: list, where: str) -> None:
+        """What the instructions `following` read of a module."""
         for step in following:
             if "ATTR" not in step.opname and "METHOD" not in step.opname or type(step.argval) is not str:
                 break
@@ -285,7 +298,12 @@ class Guards:
 
     def value(self, value: Any) -> None:
         """Something that the function can reach."""
-        if id(value) in self.seen or is_plain(value) or isinstance(value, types.ModuleType):
+        if id(value) in self.seen or is_plain(value):
+            return
+        if isinstance(value, types.ModuleType):
+            self._allowed(value, "", "a place that is not looked at")
+            if is_program(value):
+                raise Reason(f"it hands on the module {value.__name__}")
             return
         kind = type(value)
         if isinstance(value, Tensor):
@@ -380,9 +398,10 @@ class Guards:
             self.seen[id(part)] = self.modules[id(part)] = part
             if part._hooked:
                 raise Reason(f"a hook is registered on {type(part).__name__}")
-            for t in (*part._parameters.values(), *part._buffers.values()):
-                if t is not None:
+            for store in (part._parameters, part._buffers):
+                for name, t in store.items():
                     self.value(t)
+                    self._expect(f"{self._name(store)}.get({name!r}, MISSING)", t)  # some swap them for a while
             for held in part.__dict__.values():
                 if isinstance(held, (Tensor, Module, *CALLABLES)):
                     self.value(held)

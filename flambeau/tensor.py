@@ -100,6 +100,8 @@ class Tensor(Arithmetic):
 
     @property
     def _version(self) -> int:
+        if engine.capture is not None:
+            engine.capture.looked()
         return root_of(self).__dict__.get("_changes", 0)
 
     @property

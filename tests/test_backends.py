@@ -1,4 +1,4 @@
-"""Which backend runs what: the choice, the way from NumPy to compiled code, errors, reports, the optimizers' updates."""
+"""Which backend runs what: the choice, the way from NumPy to compiled code, errors, reports, updates of optimizers."""
 
 import os
 import subprocess
@@ -38,7 +38,8 @@ def program(source, *options, **surroundings):
 
 
 def test_values_of_the_variable():
-    source = "import flambeau; print(flambeau.backends.current(), flambeau.ones(3).sum().item(), 'jax' in __import__('sys').modules)"
+    source = "import flambeau, sys\n"
+    source += "print(flambeau.backends.current(), flambeau.ones(3).sum().item(), 'jax' in sys.modules)"
     for value, shown in [("numpy", "numpy"), ("auto", "auto"), ("", "auto"), (" NumPy ", "numpy")]:
         out, err, code = program(source, FLAMBEAU_BACKEND=value)
         assert (out, err, code) == (f"{shown} 3.0 False\n", "", 0)
@@ -115,9 +116,9 @@ def test_without_the_extras():
 def eager_compiler(monkeypatch):
     """Everything that comes back is compiled at once."""
     for name in ("LOAD", "COMPILE", "COMPILE_INSTRUCTION", "CALL", "VALUE", "INSTRUCTION"):
-        monkeypatch.setattr(tiers, name, 0.0)
+        monkeypatch.setattr(tiers, name, 1e-12)
     for name in ("NATIVE_LOAD", "NATIVE_COMPILE", "NATIVE_INSTRUCTION"):
-        monkeypatch.setattr(tiers, name, 0.0)
+        monkeypatch.setattr(tiers, name, 1e-12)
     with torch.backends.use("auto"):
         yield
 
@@ -468,9 +469,9 @@ class Training:
         return [p.detach().numpy() for p in self.model.parameters()]
 
 
-def alike(a, b):
+def alike(a, b, atol=1e-6):
     for x, y in zip(a, b, strict=True):
-        np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(x, y, rtol=1e-4, atol=atol)
 
 
 def in_the_middle(t):
@@ -544,7 +545,7 @@ def test_compiled_updates(name, backend, eager_compiler, monkeypatch):
     t = Training(name)
     found = in_the_middle(Slowly(t))
     for part, wanted in zip(found, expected, strict=True):
-        alike([np.array(v) for v in part], wanted)
+        alike([np.array(v) for v in part], wanted, 2e-5)  # small gradients' signs count
 
 
 class Slowly:

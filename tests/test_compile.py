@@ -1,5 +1,7 @@
 """flambeau.compile: a replay gives what the plain call gives, to the bit; else there is none, and stats() says why."""
 
+import collections
+import contextlib
 import copy
 import functools
 import gc
@@ -1555,3 +1557,216 @@ def test_many_sorts():
     for n in range(40):
         assert f(torch.ones(n + 1)).sum().item() == 2 * (n + 1)
     assert len(f._sorts) <= 16 and "more than 16 sorts" in f.note()
+
+
+# ---- in ways that are easily missed
+
+
+def surroundings():
+    """Name, and a maker of a function, a look at what it leaves behind, and changes before certain calls."""
+
+    def function_of_another_file():
+        helper = other_file("FACTOR = 2.0\ndef scale(x): return x * FACTOR")
+        return lambda x: helper.scale(x), lambda: 0, {3: lambda: setattr(helper, "FACTOR", 5.0)}
+
+    def value_of_another_file():
+        helper = other_file("FACTOR = 2.0")
+        return lambda x: x * helper.FACTOR, lambda: 0, {3: lambda: setattr(helper, "FACTOR", 5.0)}
+
+    def function_that_is_replaced():
+        helper = other_file("def scale(x): return x * 2")
+        return lambda x: helper.scale(x), lambda: 0, {3: lambda: setattr(helper, "scale", torch.exp)}
+
+    def effect_in_another_file():
+        helper = other_file("SEEN = []\ndef note(x):\n    SEEN.append(1)\n    return x * 1")
+        return lambda x: helper.note(x), lambda: len(helper.SEEN)
+
+    def context_manager():
+        log = []
+
+        @contextlib.contextmanager
+        def noting():
+            log.append(1)
+            yield
+
+        def f(x):
+            with noting():
+                return x * 2
+
+        return f, lambda: len(log)
+
+    def full_deque():
+        recent = collections.deque([0, 0], maxlen=2)
+
+        def f(x):
+            recent.append(7)
+            return x * 1
+
+        return f, lambda: list(recent)
+
+    def attribute_named_grad():
+        box = types.SimpleNamespace(grad=None)
+
+        def f(x):
+            box.grad = x * 2
+            return x * 1
+
+        return f, lambda: box.grad
+
+    def own_list_of_a_module():
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.history = []
+
+            def forward(self, x):
+                self.history.append(1)
+                return x * len(self.history)
+
+        net = Net()
+        return net, lambda: len(net.history)
+
+    def buffer_that_is_replaced():
+        net = nn.BatchNorm1d(3).eval()
+        net.double().float()
+        return (
+            lambda x: net(x[None]), lambda: 0,
+            {
+                2: lambda: setattr(net, "running_mean", torch.ones(3)),
+                4: lambda: net._buffers.update(running_mean=torch.zeros(3)),
+            },
+        )  # fmt: skip
+
+    def parameters_that_are_swapped():
+        net = nn.Linear(3, 3)
+        return net, lambda: 0, {3: lambda: net._parameters.update(weight=nn.Parameter(torch.zeros(3, 3)))}
+
+    def module_that_is_taken_out():
+        parts = nn.ModuleDict({"a": nn.Tanh(), "b": nn.Sigmoid()})
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.parts = parts
+
+            def forward(self, x):
+                for part in self.parts.values():
+                    x = part(x)
+                return x
+
+        return Net(), lambda: 0, {2: lambda: parts.pop("a"), 4: parts.clear}
+
+    def shape_of_a_variable():
+        w = torch.ones(3)
+        return lambda x: (x[:1] * w).sum(), lambda: 0, {3: lambda: setattr(w, "data", torch.ones(5))}
+
+    def gradients_of_a_variable():
+        w = torch.ones(3)
+
+        def f(x):
+            y = w * x
+            return y.requires_grad, y.detach()
+
+        return f, lambda: 0, {3: lambda: w.requires_grad_(True)}
+
+    def version_of_a_variable():
+        w = torch.ones(3)
+        return lambda x: x * w._version, lambda: 0, {3: lambda: w.add_(0)}
+
+    def value_that_decides():
+        w = torch.arange(3.0) + 1
+        return lambda x: x * 2 if torch.equal(x, w) else x, lambda: 0, {3: lambda: w.add_(1)}
+
+    def mode_of_a_module():
+        m = nn.Dropout(0.5)
+        return lambda x: x * 2 if m.training else x, lambda: 0, {2: m.eval, 4: m.train}
+
+    def forgotten_gradients():
+        w = torch.ones(3, requires_grad=True)
+        opt = torch.optim.SGD([w], lr=0.1)
+
+        def f(x):
+            opt.zero_grad()
+            return x * 2
+
+        return f, lambda: w.grad, {2: lambda: setattr(w, "grad", torch.ones(3))}
+
+    def gradient_that_is_kept():
+        w = torch.ones(3, requires_grad=True)
+
+        def f(x):
+            y = w * x
+            y.retain_grad()
+            y.sum().backward()
+            return y.grad
+
+        return f, lambda: w.grad.clone()
+
+    def argument_on_the_tape():
+        w = torch.ones(3, requires_grad=True)
+
+        def f(x):
+            x.mul_(w)
+            x.sum().backward()
+            return x.requires_grad
+
+        return f, lambda: w.grad.clone()
+
+    def copies_of_parameters():
+        m = nn.Linear(3, 3)
+        return lambda x: m.state_dict()["weight"] * 2, lambda: 0, {3: lambda: m.weight.data.zero_()}
+
+    def loader_within():
+        data = torch.arange(6.0)
+
+        def f(x):
+            rows = torch.utils.data.TensorDataset(data)
+            return [b[0] for b in torch.utils.data.DataLoader(rows, 2, shuffle=True)]
+
+        return f, generator_state
+
+    def error_that_is_caught():
+        def f(x):
+            try:
+                return x.view(7)
+            except RuntimeError:
+                return x * 2
+
+        return f, lambda: 0
+
+    return {name: f for name, f in locals().items() if isinstance(f, types.FunctionType)}
+
+
+def other_file(source):
+    """A module of the program."""
+    module = types.ModuleType("helper")
+    module.__file__ = "helper.py"
+    exec(compile(source, "helper.py", "exec"), module.__dict__)
+    return module
+
+
+@pytest.mark.parametrize("name", surroundings())
+def test_easily_missed(name):
+    outcomes = []
+    for way in ("plain", "compiled"):
+        torch.manual_seed(0)
+        f, look, *changes = surroundings()[name]()
+        call = torch.compile(f) if way == "compiled" else f
+        rows = []
+        for i in range(6):
+            for change in changes:
+                change.get(i, int)()
+            rows.append((bits(call(torch.arange(3.0) + 1)), bits(look())))
+        outcomes.append(rows)
+    assert outcomes[0] == outcomes[1]
+
+
+def test_functional_call_of_a_compiled_module():
+    run = torch.compile(nn.Linear(3, 3))
+    x = torch.ones(3)
+    given = {"_orig_mod.weight": torch.zeros(3, 3), "_orig_mod.bias": torch.full((3,), 2.0)}
+    for _ in range(3):
+        with torch.no_grad():
+            assert bits(run(x)) == bits(run._orig_mod(x))
+            assert torch.func.functional_call(run, given, x).tolist() == [2, 2, 2]
+    assert run._compiled.replays == 4

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..tensor import Tensor
-from .module import Module
+from .module import CHANGES, Module
 from .parameter import Parameter
 
 
@@ -215,6 +215,7 @@ class ModuleDict(Module):
 
     def __delitem__(self, key: str) -> None:
         del self._modules[key]
+        CHANGES[0] += 1
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -228,9 +229,11 @@ class ModuleDict(Module):
     def clear(self) -> None:
         """Takes all modules out."""
         self._modules.clear()
+        CHANGES[0] += 1
 
     def pop(self, key: str) -> Module:
         """Takes one module out and returns it."""
+        CHANGES[0] += 1
         return self._modules.pop(key)  # type: ignore[return-value]
 
     def keys(self) -> Any:
