@@ -72,6 +72,11 @@ def items_of(value: Any) -> list:
     return sorted(value, key=id) if isinstance(value, (set, frozenset)) else list(value)
 
 
+def params_of(optimizer: Any) -> list:
+    """The parameters of an optimizer."""
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
 def is_users(code: types.CodeType) -> bool:
     """Whether code is of the program or a package it uses, not of flambeau or the standard library."""
     file = code.co_filename.replace("\\", "/")
@@ -118,7 +123,8 @@ class Guards:
         self._names: dict[str, None] = {}
         self._done: set[tuple[int, str]] = set()
         self._checks: dict[str, None] = {}
-        self._space: dict[str, Any] = {"MISSING": MISSING, "same": same, "same_items": same_items, "items_of": items_of}
+        self._space: dict[str, Any] = {"MISSING": MISSING, "same": same, "same_items": same_items}
+        self._space.update(items_of=items_of, params_of=params_of)
         self._named: dict[int, str] = {}
 
     # ---- comparing
@@ -144,7 +150,7 @@ class Guards:
         while self._pass():
             pass
         for owner in self.seen.values():
-            if hasattr(owner, "param_groups") or hasattr(owner, "last_epoch"):
+            if hasattr(type(owner), "add_param_group") or hasattr(type(owner), "get_last_lr"):
                 for name in READING & set(self._names):
                     if hasattr(type(owner), name):
                         raise Reason(f"it calls {type(owner).__name__}.{name}")
@@ -353,13 +359,18 @@ class Guards:
     def _object(self, value: Any, kind: type) -> None:
         """An instance of a class that is neither a tensor, module, container nor function."""
         self.seen[id(value)] = value
+        if hasattr(kind, "add_param_group"):  # an optimizer
+            params = params_of(value)
+            for p in params:
+                self.value(p)
+            groups = self._name(value.param_groups)
+            sizes = [len(g["params"]) for g in value.param_groups]
+            quick = f"{self._name(value)}.param_groups is {groups} and [len(g['params']) for g in {groups}] == {sizes}"
+            self._checks[f"{quick} or same_items(params_of({self._name(value)}), {self._name(params)})"] = None
         if is_own(kind):
             if kind.__module__.startswith(STATEFUL) and getattr(value, "_enabled", True):
                 raise Reason(f"it reads a {kind.__name__}")
             self.function(getattr(value, "__wrapped__", None))
-            for group in getattr(value, "param_groups", ()):
-                for p in group["params"]:
-                    self.value(p)
             self._owners.append(value)
             for name, held in getattr(value, "__dict__", {}).items():
                 if isinstance(held, (Tensor, Module)):
@@ -370,6 +381,8 @@ class Guards:
         if kind is object or top in UNCHANGING and kind is not types.SimpleNamespace:
             return
         users = members(kind)
+        if "__getattr__" in users or "__getattribute__" in users:
+            raise Reason(f"it reads a {kind.__qualname__}, which makes up its attributes")
         written = isinstance(value, types.SimpleNamespace) or any(
             isinstance(m, types.FunctionType) and is_users(m.__code__) for d in users.values() for _, m in d
         )
@@ -406,8 +419,9 @@ class Guards:
                 if isinstance(held, (Tensor, Module, *CALLABLES)):
                     self.value(held)
             self._own(part, type(part))
-            for _, member in members(type(part)).get("forward", ()):
+            for base, member in members(type(part)).get("forward", ()):
                 self._member(member)
+                self._expect(f"vars({self._name(base)}).get('forward')", member)
 
     def _member(self, member: Any) -> None:
         """What a class says under a name."""
@@ -454,6 +468,7 @@ class Guards:
                     self._expect(f"getattr({self._name(owner)}, {name!r}, MISSING)", held)
             elif callable(member) or hasattr(type(member), "__get__"):
                 self._member(member)
+                self._expect(f"vars({self._name(base)}).get({name!r}, MISSING)", member)
             elif not (name.startswith("__") and name.endswith("__")):
                 self.value(member)
                 self._expect(f"vars({self._name(base)}).get({name!r}, MISSING)", member)

@@ -1725,6 +1725,90 @@ def surroundings():
 
         return f, generator_state
 
+    def parameters_that_are_added():
+        m, w = nn.Linear(3, 3), torch.ones(3, requires_grad=True)
+        opt = torch.optim.SGD(m.parameters(), lr=0.1)
+
+        def f(x):
+            opt.zero_grad()
+            (m(x) * w).sum().backward()
+            opt.step()
+
+        return f, lambda: (w.detach().clone(), w.grad.clone()), {3: lambda: opt.add_param_group({"params": [w]})}
+
+    def method_that_is_replaced():
+        class Twice:
+            def run(self, x):
+                return x * 2
+
+        two = Twice()
+        return lambda x: two.run(x), lambda: 0, {3: lambda: setattr(Twice, "run", lambda self, x: x * 5)}
+
+    def forward_that_is_replaced():
+        class Twice(nn.Module):
+            def forward(self, x):
+                return x * 2
+
+        return Twice(), lambda: 0, {3: lambda: setattr(Twice, "forward", lambda self, x: x * 5)}
+
+    def attributes_by_getattr():
+        class Box:
+            def __init__(self):
+                self.__dict__["store"] = {"w": 2.0}
+
+            def __getattr__(self, name):
+                return self.__dict__["store"][name]
+
+        box = Box()
+        return lambda x: x * box.w, lambda: 0, {3: lambda: box.store.update(w=7.0)}
+
+    def hook_of_an_optimizer():
+        m = nn.Linear(3, 3)
+        opt = torch.optim.SGD(m.parameters(), lr=0.1)
+        calls = []
+
+        def limit(*_):
+            calls.append(1)
+            with torch.no_grad():
+                m.weight.clamp_(-0.1, 0.1)
+
+        opt.register_step_post_hook(limit)
+
+        def f(x):
+            opt.zero_grad()
+            m(x).sum().backward()
+            opt.step()
+            return m(x).detach()
+
+        return f, lambda: (m.weight.detach().clone(), len(calls))
+
+    def step_that_is_wrapped():
+        m = nn.Linear(3, 3)
+        opt = torch.optim.SGD(m.parameters(), lr=0.1)
+        calls, plain = [], opt.step
+        opt.step = lambda: (calls.append(1), plain())
+
+        def f(x):
+            opt.zero_grad()
+            m(x).sum().backward()
+            opt.step()
+
+        return f, lambda: (m.weight.detach().clone(), len(calls))
+
+    def gradient_from_outside():
+        a, b = torch.ones(3, requires_grad=True), torch.ones(3, requires_grad=True)
+        opt = torch.optim.SGD([a, b], lr=0.1)
+
+        def f(x):
+            (a * x).sum().backward()
+            norm = nn.utils.clip_grad_norm_([a, b], 1.0)
+            opt.step()
+            a.grad = None
+            return norm
+
+        look = lambda: (a.detach().clone(), b.detach().clone())  # noqa: E731
+        return f, look, {3: lambda: setattr(b, "grad", torch.ones(3) * 5)}
+
     def error_that_is_caught():
         def f(x):
             try:
