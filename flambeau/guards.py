@@ -381,7 +381,8 @@ class Guards:
         if kind is object or top in UNCHANGING and kind is not types.SimpleNamespace:
             return
         users = members(kind)
-        if "__getattr__" in users or "__getattribute__" in users:
+        making = [m for name in ("__getattr__", "__getattribute__") for _, m in users.get(name, ())]
+        if any(isinstance(m, types.FunctionType) for m in making):
             raise Reason(f"it reads a {kind.__qualname__}, which makes up its attributes")
         written = isinstance(value, types.SimpleNamespace) or any(
             isinstance(m, types.FunctionType) and is_users(m.__code__) for d in users.values() for _, m in d
