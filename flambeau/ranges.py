@@ -9,6 +9,7 @@ import numpy as np
 
 from . import dtypes
 from .creation import finished, kind_of
+from .ops._spacing import evenly
 from .tensor import Tensor
 
 
@@ -111,11 +112,7 @@ def _spaced(ends: tuple, steps: int, kind: Any) -> np.ndarray:
     )
     if steps < 2:
         return np.full(steps, start, wide)
-    first, last = wide.type(start), wide.type(end)
-    step = (last - first) / wide.type(steps - 1)
-    i = np.arange(steps)
-    half = steps // 2
-    return np.concatenate([first + step * i[:half].astype(wide), last - step * (steps - 1 - i[half:]).astype(wide)])
+    return evenly(start, end, steps, np.dtype(wide))
 
 
 def linspace(

@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 import ml_dtypes
 import numpy as np
 
+from .ops._spacing import scale_and_shift as scale_and_shift
+
 SWAPS_IN_PYTHON = 10_000  # up to here a loop is quicker than importing SciPy
 TWO_PI_32 = np.float32(2 * math.pi)
 THIRD_32 = float(np.float32(1 / 3))  # PyTorch writes this constant, and the next, in single precision
@@ -70,30 +72,6 @@ def cast(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def not_implemented(kernel: str, dtype: np.dtype) -> NotImplementedError:
     return NotImplementedError(f"\"{kernel}\" not implemented for '{NAMES.get(dtype.name, (dtype.name,))[0]}'")
-
-
-def scale_and_shift(values: np.ndarray, scale: float, shift: float) -> np.ndarray:
-    """`values * scale + shift`, rounded once, because PyTorch's kernels are compiled to fused operations."""
-    if shift == 0:
-        return values if scale == 1 else values * values.dtype.type(scale)
-    if values.dtype == np.float32:
-        return (values.astype(np.float64) * scale + shift).astype(np.float32)
-    if abs(scale) > 1e290:
-        return values * scale + shift
-    # The product and the sum each with its error (Dekker 1971, Knuth): what they lost is added at the end.
-    splitter = 2.0**27 + 1
-    high = splitter * values
-    high = high - (high - values)
-    low = values - high
-    scale_high = splitter * scale - (splitter * scale - scale)
-    scale_low = scale - scale_high
-    product = values * scale
-    lost: np.ndarray = ((high * scale_high - product) + high * scale_low + low * scale_high) + low * scale_low
-    total: np.ndarray = product + shift
-    back = total - product
-    lost += (product - (total - back)) + (shift - back)
-    total += lost
-    return total
 
 
 def box_muller(uniforms: np.ndarray, mean: float, std: float) -> np.ndarray:

@@ -234,3 +234,11 @@ def test_from_pandas():
     assert flambeau.tensor(frame["a"][1:], dtype=flambeau.float32).tolist() == [2.5]  # its index begins at 1
     assert flambeau.tensor(frame["b"] > 3).tolist() == [False, True]
     assert flambeau.tensor(frame["b"].tolist()).tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("start, end, steps", [(-1, 1, 14), (0, 1, 100), (-3, 3, 50), (0.1, 7.7, 501), (3, -2, 7)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_linspace_to_the_last_bit(start, end, steps, dtype):
+    torch = pytest.importorskip("torch")
+    found = flambeau.linspace(start, end, steps, dtype=getattr(flambeau, dtype)).tolist()
+    assert found == torch.linspace(start, end, steps, dtype=getattr(torch, dtype)).tolist()

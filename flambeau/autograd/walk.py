@@ -15,6 +15,8 @@ from ..graph import FREED, Kind, Node, mode, order, tape_under
 from ..ops import registry
 from ..ops._op import cast, picks
 
+# Rules that read a result which PyTorch does not save: there it may be written to, and here the node keeps its value.
+UNSAVED = frozenset({"div", "_max_pool", "erfinv"})
 RECORD = object()  # stands in the cache for a graph whose gradient runs the user's code
 
 
@@ -86,7 +88,7 @@ def builtin(node: Node, g: Any, reach: set[Node]) -> list[tuple[Node, Node]]:
     for i in node.kind.saves:
         if type(node.inputs[i]) is Node and "changed" in node.inputs[i].kind.state:
             raise changed_error(node.inputs[i])
-    if node.kind.saves_out and "changed" in node.kind.state:
+    if node.kind.saves_out and "changed" in node.kind.state and op.name not in UNSAVED:
         raise changed_error(node, node)
     env = op.environment(node)
     env["g"] = tuple(g) if type(g) is list else g

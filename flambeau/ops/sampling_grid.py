@@ -6,9 +6,12 @@ import itertools
 import math
 from typing import Any
 
+import numpy as np
+
 from .. import dtypes
 from ._op import S, T, composite, op
 from ._rules import title
+from ._spacing import evenly
 from .adaptive import _plane_take
 
 MODES = ("bilinear", "nearest", "bicubic")
@@ -187,10 +190,10 @@ def _base(xp: Any, size: tuple, align: bool, dtype: Any) -> Any:
     """The places of all elements and a 1, (elements, dimensions + 1), x before y before z."""
     lines = []
     for n in size[2:]:
-        line = xp.linspace(-1, 1, n) if n > 1 else xp.zeros(1)
-        lines.append(line if align else line * ((n - 1) / n))
-    grids = xp.meshgrid(*lines, indexing="ij")[::-1]
-    return xp.stack([g.ravel() for g in (*grids, xp.ones(grids[0].shape))], 1).astype(dtype)
+        line = evenly(-1, 1, n, np.dtype(dtype)) if n > 1 else np.zeros(1, dtype)
+        lines.append(line if align else line * (n - 1) / n)
+    grids = np.meshgrid(*lines, indexing="ij")[::-1]
+    return xp.asarray(np.stack([g.ravel() for g in (*grids, np.ones(grids[0].shape))], 1).astype(dtype))
 
 
 @op(
