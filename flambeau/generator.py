@@ -177,6 +177,11 @@ class Stream:
 
     def _uniform24(self, n: int) -> np.ndarray:
         """n uniforms in [0, 1) from the low 24 bits of a number each, (n,) float32."""
+        if n > 2 * PIECE:
+            values = np.empty(n, np.float32)
+            for start in range(0, n, 2 * PIECE):
+                values[start : start + 2 * PIECE] = self._uniform24(min(2 * PIECE, n - start))
+            return values
         values = (self.random32(n) & np.uint32(0xFFFFFF)).view(np.int32).astype(np.float32)
         values *= np.float32(2.0**-24)
         return values
@@ -248,10 +253,14 @@ class Stream:
         double = dtype == FLOAT64
         if low != 0 or high != 1:
             check_uniform_bounds(low, high, dtype)
-        values = self._uniform53(size(shape)) if double else self._uniform24(size(shape))
-        kind = values.dtype.type
-        start, end = kind(low), kind(high)
-        values = cast(scale_and_shift(values, float(end - start), float(start)), dtype)
+        draw, kind = (self._uniform53, np.float64) if double else (self._uniform24, np.float32)
+        bottom, top = kind(low), kind(high)
+        scale, shift = float(top - bottom), float(bottom)
+        n = size(shape)
+        values = np.empty(n, dtype)
+        for start in range(0, n, 2 * PIECE):
+            piece = draw(min(2 * PIECE, n - start))
+            values[start : start + 2 * PIECE] = cast(scale_and_shift(piece, scale, shift), dtype)
         if low != 0 or high != 1 or dtype.itemsize == 2:
             # Rounding may have reached the upper bound, which is not part of the range.
             values[values == dtype.type(high)] = dtype.type(low)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import Any
 
 from .. import binding
@@ -33,7 +32,7 @@ def _tensor(node: Node) -> Any:
 
 
 def _listed(values: Any) -> list:
-    return list(values) if isinstance(values, Sequence) and not isinstance(values, binding.Tensor) else [values]
+    return [values] if values is None or isinstance(values, binding.Tensor) else list(values)
 
 
 def seeds_for(roots: list, given: list) -> list[Node | None]:
@@ -198,9 +197,8 @@ def grad(
     (tensor(6.),)
     """
     if is_grads_batched:
-        raise NotImplementedError(
-            "flambeau: autograd.grad(is_grads_batched=True) is not supported; loop over the gradients"
-        )
+        how = dict(only_inputs=only_inputs, allow_unused=allow_unused, materialize_grads=materialize_grads)
+        return _batched(outputs, inputs, _listed(grad_outputs), retain_graph, create_graph, how)
     roots, leaves = _listed(outputs), _listed(inputs)
     if materialize_grads and allow_unused is False:
         raise ValueError(
@@ -235,6 +233,17 @@ def grad(
                 "the desired behavior."
             )
     return tuple(result)
+
+
+def _batched(outputs: Any, inputs: Any, given: list, retain: bool | None, create: bool, how: dict[str, Any]) -> tuple:
+    """The gradients for each of several seeds, which lie along the first dimension of `given`, stacked."""
+    leaves, count = _listed(inputs), next(len(g) for g in given if g is not None)
+    found = []
+    for i in range(count):
+        seeds = [None if g is None else g[i] for g in given]
+        found.append(grad(outputs, leaves, seeds, retain if i == count - 1 else True, create, **how))
+    stack = binding.registry["stack"]
+    return tuple(None if column[0] is None else stack(column) for column in zip(*found, strict=True))
 
 
 class Handle:
@@ -310,6 +319,6 @@ def retain(t: Any) -> None:
 
 def grad_fn(node: Node) -> Any:
     """The description of a node of the tape."""
-    from .hooks import GradFn
+    from .hooks import shown
 
-    return GradFn(node)
+    return shown(node)

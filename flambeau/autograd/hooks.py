@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,13 @@ def special(create_graph: bool) -> Callable[[Node, Any, set[Node]], list]:
     return rule
 
 
+def shown(node: Node) -> GradFn:
+    """The description of a node of the tape."""
+    found = GradFn(node)
+    found.__class__ = class_of(found.name())
+    return found
+
+
 class GradFn:
     """The node of the tape that a tensor came from, as far as programs look at it."""
 
@@ -75,7 +83,7 @@ class GradFn:
         found = []
         for source in self._of.inputs:
             if type(source) is Node and source.spec.requires_grad:
-                found.append((AccumulateGrad(source) if is_target(source) else GradFn(source), 0))
+                found.append((AccumulateGrad(source) if is_target(source) else shown(source), 0))
         return tuple(found)
 
     def __repr__(self) -> str:
@@ -86,6 +94,12 @@ class GradFn:
 
     def __hash__(self) -> int:
         return id(self._of)
+
+
+@functools.cache
+def class_of(name: str) -> type[GradFn]:
+    """The class of the nodes of a name, since programs ask for `type(t.grad_fn).__name__`."""
+    return type(name, (GradFn,), {"__module__": "torch.autograd"})
 
 
 class AccumulateGrad(GradFn):
