@@ -142,11 +142,7 @@ def gradgradcheck(
         if isinstance(o, Tensor) and o.requires_grad
     ]
     if grad_outputs is None:
-        rng = np.random.default_rng(0)
-        grad_outputs = [
-            from_array(np.asarray(rng.standard_normal(tuple(o.shape)), o.dtype.numpy)).to(o.device).requires_grad_()
-            for o in outs
-        ]
+        grad_outputs = [o.detach().clone().uniform_(-1, 1).requires_grad_() for o in outs]  # as PyTorch draws them
     grad_outputs = list(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else [grad_outputs]
     wanted = [i for i, a in enumerate(inputs) if isinstance(a, Tensor) and a.requires_grad]
 

@@ -47,7 +47,7 @@ LATE = {
         quantization storage testing types xpu _utils""",
     "utils": """_pytree benchmark collect_env cpp_extension dlpack flop_counter hooks model_zoo module_tracker
         tensorboard""",
-    "autograd": "graph profiler",
+    "autograd": "forward_ad graph profiler",
     "nn.attention": "flex_attention",
     "nn.utils": "fusion",
 }

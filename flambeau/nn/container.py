@@ -5,9 +5,11 @@ from __future__ import annotations
 import operator
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from ..autograd.walk import type_name
+from ..dtypes import dtype
 from ..tensor import Tensor
 from .module import CHANGES, Module
 from .parameter import Parameter
@@ -309,24 +311,19 @@ class ParameterList(Module):
         return self
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({i}): {_described(p)}" for i, p in enumerate(self))
-
-    def __repr__(self) -> str:
-        return self._get_name() + "(" + ("\n" + self.extra_repr() + "\n" if len(self) else "") + ")"
+        return "\n".join(f"  ({i}): {_described(p, str)}" for i, p in enumerate(self))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterList should not be called.")
 
 
-def _described(p: Any) -> str:
-    from ..autograd.walk import type_name
-
+def _described(p: Any, named: Callable[[dtype], str]) -> str:
+    """What a list or dictionary of parameters says of one; PyTorch names the type of elements in two ways."""
     if not isinstance(p, Tensor):
         return f"Object of type: {type(p).__name__}"
     size = "x".join(map(str, p.shape))
     kind = "Parameter" if isinstance(p, Parameter) else "Tensor"
-    elements = type_name(p.dtype).replace("Tensor", "").lower()
-    return f"{kind} containing: [torch.{elements} of size {size}]"
+    return f"{kind} containing: [torch.{named(p.dtype).removeprefix('torch.')} of size {size}]"
 
 
 class ParameterDict(Module):
@@ -440,10 +437,7 @@ class ParameterDict(Module):
             self[key] = value
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({k}): {_described(p)}" for k, p in self.items())
-
-    def __repr__(self) -> str:
-        return self._get_name() + "(" + ("\n" + self.extra_repr() + "\n" if len(self) else "") + ")"
+        return "\n".join(f"  ({k}): {_described(p, type_name)}" for k, p in self.items())
 
     def __call__(self, input: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")
