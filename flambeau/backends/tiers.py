@@ -35,7 +35,7 @@ CALL, VALUE, INSTRUCTION = 6e-6, 1.5e-6, 0.3e-6
 COMPILE, COMPILE_INSTRUCTION, LOAD = 0.1, 0.006, 0.8
 NATIVE_COMPILE, NATIVE_INSTRUCTION, NATIVE_LOAD = 0.02, 0.002, 0.06
 NATIVE_LONGEST = 2e-3  # seconds of a run on NumPy from which native code, without a good matrix product, is no match
-TRIALS = 5  # runs on either side before the quicker one is chosen
+TRIALS = 10  # runs on either side before the quicker one is chosen
 NEVER = float("inf")
 
 
