@@ -119,6 +119,7 @@ def eager_compiler(monkeypatch):
         monkeypatch.setattr(tiers, name, 1e-12)
     for name in ("NATIVE_LOAD", "NATIVE_COMPILE", "NATIVE_INSTRUCTION"):
         monkeypatch.setattr(tiers, name, 1e-12)
+    monkeypatch.setattr(tiers.policy, "factor", 1.0)
     with torch.backends.use("auto"):
         yield
 

@@ -258,7 +258,7 @@ def build(program: Program, tier: Tier, values: Sequence[Any], backend: str) -> 
         policy.compile_seconds += took
         policy.compiles += 1
     if backend == "xla":
-        policy.factor = max(1.0, (policy.factor + took / expected) / 2)
+        policy.factor = min(max(1.0, (policy.factor + took / max(expected, 1e-2)) / 2), 16.0)
     if function is None:
         return None
     policy.say(f"program {program.number}: compiled for {backend} in {tier.compile_seconds:.2f} s")
