@@ -45,6 +45,9 @@ def wrap(node: Node) -> Any:
     return t
 
 
+NUMBERS_AS_TENSORS = frozenset({"add", "sub", "mul", "div", "floor_divide"})  # of two numbers too these make a tensor
+
+
 def type_name(value: Any) -> str:
     return type(value).__name__
 
@@ -106,6 +109,9 @@ def nodes_of(op: Op, args: tuple, strict: bool = True) -> tuple:
         else:
             found.append(plain(value))
     if strict and op.number_first and not any(type(f) is Node for f in found):
+        if op.name in NUMBERS_AS_TENSORS and all(type(f) in NUMBERS for f in found[:2]):
+            first = dtypes.of_scalar(type(found[0]))
+            return leaf(np.asarray(found[0], first.numpy), spec((), first)), *found[1:]
         kinds = ", ".join(type_name(value) for p, value in zip(op.parameters, args, strict=True) if p.operand)
         raise TypeError(
             f"{op.name}() received an invalid combination of arguments - got ({kinds}), but expected a Tensor among "

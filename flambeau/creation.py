@@ -97,10 +97,10 @@ def _flatten(data: Any, shape: tuple, depth: int, into: list, kinds: set) -> Non
         raise ValueError(f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})")
     if isinstance(data, np.ndarray) and data.ndim == len(shape) - depth and data.dtype.kind in "biufc":
         kinds.add(dtypes.dtype.by_numpy[data.dtype.newbyteorder("=")])
-        into += data.reshape(-1).tolist()
+        into.extend(data.reshape(-1).tolist())
         return
     if depth == len(shape) - 1 and isinstance(data, (list, tuple)) and set(map(type, data)) <= _PYTHON:
-        into += data
+        into.extend(data)
         return
     for value in data:
         _flatten(value, shape, depth + 1, into, kinds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -68,8 +69,34 @@ class CustomOpDef:
         bound.apply_defaults()
         return self._applied(*bound.arguments.values())
 
+    @property
+    def default(self) -> CustomOpDef:
+        """The operation itself: it has one form."""
+        return self
+
     def __repr__(self) -> str:
         return f"<CustomOpDef({self._qualname})>"
+
+
+class Namespace:
+    """The operations `name::...` that the program has made, as torch.ops has them."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> CustomOpDef:
+        found = _known.get(f"{self._name}::{name}")
+        if found is None and self._name == "aten":
+            function = getattr(sys.modules["flambeau"], name, None)
+            found = CustomOpDef(f"aten::{name}", function) if callable(function) else None
+        if found is None:
+            raise AttributeError(f"'_OpNamespace' '{self._name}' object has no attribute '{name}'")
+        return found
+
+
+def namespace(name: str) -> Namespace | None:
+    """torch.ops.name, once an operation has been made there; torch.ops.aten has what `torch` has by the same name."""
+    return Namespace(name) if name == "aten" or any(known.startswith(name + "::") for known in _known) else None
 
 
 def custom_op(

@@ -43,7 +43,8 @@ def fill_all() -> None:
 
 # Modules with a file of their own that are imported when a program first names them.
 LATE = {
-    "": """_dynamo ao compiler distributed distributions export fx hub jit library mps mtia multiprocessing onnx overrides profiler
+    "": """_dynamo _higher_order_ops ao compiler distributed distributions export fx hub jit library mps mtia
+        multiprocessing onnx overrides profiler
         quantization storage testing types xpu _utils""",
     "utils": """_pytree benchmark collect_env cpp_extension dlpack flop_counter hooks model_zoo module_tracker
         tensorboard""",

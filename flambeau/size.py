@@ -35,7 +35,9 @@ class Size(tuple):
         return Size(tuple(self) + tuple(other))
 
     def __radd__(self, other: Any) -> Size:
-        return Size(tuple(other) + tuple(self))
+        if not isinstance(other, tuple):
+            return NotImplemented  # so that `list += size` extends the list
+        return Size(other + tuple(self))
 
     def __mul__(self, times: Any) -> Size:
         return Size(tuple(self) * times)

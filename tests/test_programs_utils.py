@@ -222,3 +222,33 @@ def test_nothing_of_this_is_imported_before_it_is_used():
 @pytest.mark.filterwarnings("ignore")
 def test_numbers_and_switches_are_pytorchs(torch, function):
     same(function, torch)
+
+
+def test_operations_of_a_program_are_found_by_their_namespace():
+    @flambeau.library.custom_op("of_a_test::twice", mutates_args=())
+    def twice(x):
+        return x * 2
+
+    assert flambeau.ops.of_a_test.twice is flambeau.ops.of_a_test.twice.default is twice
+    assert flambeau.ops.aten.add(flambeau.ones(1), 2).tolist() == [3]
+    with pytest.raises(AttributeError, match="'_OpNamespace' 'of_a_test' object has no attribute 'thrice'"):
+        flambeau.ops.of_a_test.thrice  # noqa: B018
+    with pytest.raises(AttributeError, match="has no attribute 'of_nobody'"):
+        flambeau.ops.of_nobody  # noqa: B018
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_associative_scan_of_a_recurrence(length, reverse):
+    from flambeau._higher_order_ops.associative_scan import associative_scan
+
+    def after(first, second):  # x -> a x + b, one after the other
+        return first[0] * second[0], first[1] * second[0] + second[1]
+
+    flambeau.manual_seed(0)
+    a, b = flambeau.rand(3, length), flambeau.rand(3, length)
+    state, expected = flambeau.zeros(3), [None] * length
+    for i in reversed(range(length)) if reverse else range(length):
+        state = expected[i] = a[:, i] * state + b[:, i]
+    found = associative_scan(after, (a, b), 1, reverse, combine_mode="generic")[1]
+    flambeau.testing.assert_close(found, flambeau.stack(expected, 1))

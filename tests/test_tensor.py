@@ -573,3 +573,21 @@ def test_the_check_of_results_can_fail(torch):
     ):
         with pytest.raises(AssertionError):
             check(outcome(wrong, flambeau), outcome(right, torch))
+
+
+def test_sizes_extend_lists_and_make_tensors():
+    sizes = [1]
+    sizes += flambeau.ones(2, 3).shape
+    assert sizes == [1, 2, 3]
+    assert type((5,) + flambeau.ones(2).shape) is flambeau.Size
+    assert flambeau.tensor(flambeau.ones(2, 3).shape).tolist() == [2, 3]
+    with pytest.raises(TypeError):
+        [1] + flambeau.ones(2).shape
+
+
+def test_arithmetic_of_two_numbers_makes_a_tensor():
+    assert repr(flambeau.div(7, 2, rounding_mode="floor")) == "tensor(3)"
+    assert repr(flambeau.add(1, 2, alpha=3)) == "tensor(7)"
+    assert repr(flambeau.mul(7.0, 2)) == "tensor(14.)"
+    with pytest.raises(TypeError):
+        flambeau.pow(2, 3)

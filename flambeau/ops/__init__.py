@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
+from typing import Any
 
 from ..graph import Node
 from ._op import Composite, Op, composite, op, registry
@@ -13,6 +15,15 @@ __all__ = ["Composite", "Op", "composite", "op", "registry"]
 for _module in pkgutil.iter_modules(__path__):
     if not _module.name.startswith("_"):
         importlib.import_module(f"{__name__}.{_module.name}")
+
+
+def __getattr__(name: str) -> Any:
+    """torch.ops.name: the operations of a namespace, a program's own or (aten) those that have a name in torch."""
+    found = None if name.startswith("_") else sys.modules["flambeau"].library.namespace(name)
+    if found is None:
+        raise AttributeError(f"module 'torch.ops' has no attribute '{name}'")
+    return found
+
 
 OPERATORS = {
     "__add__": "add",
