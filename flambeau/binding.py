@@ -192,7 +192,7 @@ def evaluated(op: Op, given: tuple) -> Any:
     refuse_narrow(op.name, [n.spec for n in flat])
     where = common_device(op.name, [n.spec for n in flat]) or CPU
     if where is META:
-        raise NotImplementedError(f"{op.name}(): the shape of the result depends on values, which meta tensors have not")
+        raise NotImplementedError(f"{op.name}(): the result's shape depends on values, which meta tensors have not")
     with np.errstate(all="ignore"):
         result = op.body(backend.xp, *[value_of(g) for g in given])
     made = [
