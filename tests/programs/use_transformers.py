@@ -60,7 +60,7 @@ for model in (GPT2LMHeadModel(GPT2Config(vocab_size=60, n_embd=32, n_layer=2, n_
 
 t5 = T5ForConditionalGeneration(T5Config(vocab_size=60, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4,
                                          decoder_start_token_id=0))
-train(t5, input_ids=x, labels=x[:, :6])
+train(t5, input_ids=x, labels=x[:, :6].contiguous())
 print(t5.generate(x, max_new_tokens=6))
 
 vit = ViTForImageClassification(ViTConfig(image_size=32, patch_size=8, num_labels=4, **small))
