@@ -28,10 +28,11 @@ REFERENCE = "torch==2.13.0"
 # Libraries that ask pip for PyTorch, which they need not have here, and what else they need.
 LIBRARIES = ("torchmetrics", "lightning-utilities", "pytorch-lightning", "accelerate")
 NEEDED = ("packaging", "typing-extensions", "fsspec", "pyyaml", "psutil", "huggingface-hub")
-# Tests that run programs in both modes by themselves, or that do not run any.
-ONCE = ("test_every_op", "test_launcher", "test_examples", "test_printing", "test_generator", "test_data_workers",
-        "test_docs", "test_budgets", "test_same_as_pytorch", "test_libraries", "test_programs_of_others",
-        "test_faults")
+# Tests that choose how programs run by themselves, or that do not run any.
+ONCE = ("test_backends", "test_budgets", "test_compile*", "test_cuda", "test_data_workers", "test_distributions*",
+        "test_docs", "test_every_op*", "test_examples", "test_faults", "test_generator", "test_launcher",
+        "test_libraries", "test_native", "test_notebooks", "test_printing", "test_programs_*", "test_same_as_pytorch",
+        "test_vision_*")
 
 
 def suitable_python() -> str:
@@ -122,7 +123,7 @@ def test(options: list[str]) -> int:
     if status:
         return status
     print("Again, with every operation run at once:", flush=True)
-    ignored = [f"--ignore=tests/{name}.py" for name in ONCE]
+    ignored = [f"--ignore-glob=tests/{name}.py" for name in ONCE]
     return run(PYTHON, "-m", "pytest", *several, *ignored, environment={**single, "FLAMBEAU_EAGER": "1"})
 
 

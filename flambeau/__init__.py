@@ -101,6 +101,7 @@ from .backends import cuda as _backends_cuda
 from .backends import cudnn as _cudnn
 from .backends import mkl as _mkl
 from .backends import mps as _mps
+from .compiling import compile
 from .control import eager, explain, no_execution
 from .cuda import amp as _cuda_amp
 from .random import (
@@ -126,7 +127,6 @@ from .random import (
     seed,
     set_rng_state,
 )
-from .compiling import compile
 from .serialization import load, save
 from .settings import (
     are_deterministic_algorithms_enabled,

@@ -129,7 +129,7 @@ class Engine:
     # ---- programs
 
     def follow(self, key: tuple, batch: list[Node], references: list[int]) -> tuple | None:
-        """What was found for a batch that this one is like, node by node: (what was kept, its nodes by place, leaves)."""
+        """What was found for a batch that this one is like, node by node: what was kept, nodes by place, leaves."""
         plan = self.plans.get(key)
         if plan is None or plan.programs is not self.programs or references != plan.references:
             return None

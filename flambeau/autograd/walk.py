@@ -8,8 +8,7 @@ from sys import getrefcount
 from time import perf_counter
 from typing import Any
 
-from ..backends import SUPPLIED, Program, symbolic
-from ..backends import tiers
+from ..backends import SUPPLIED, Program, symbolic, tiers
 from ..engine import Cut, engine, freed_error, linearize, saved, settle
 from ..graph import FREED, Kind, Node, mode, order, tape_under
 from ..ops import registry

@@ -220,7 +220,8 @@ class Part:
         function = traced(self.inputs, nodes, self.outputs, cpu=where is None or where.platform == "cpu")
         function.__name__ = f"program_{program.number}" + (f"_{number}" if number else "")
         self.where = where or host_device()
-        place: Any = {} if where is None else dict.fromkeys(["in_shardings", "out_shardings"], SingleDeviceSharding(where))
+        ends = ["in_shardings", "out_shardings"]
+        place: Any = {} if where is None else dict.fromkeys(ends, SingleDeviceSharding(where))
         self.function = jax.jit(function, static_argnums=self.fixed, **place)
         self.made: dict[tuple, Callable] = {}
 
@@ -364,7 +365,7 @@ class Memory:
 
 
 class Update:
-    """The update of an optimizer over flat arrays, compiled for one length, its old values given up for the new ones."""
+    """An optimizer's update over flat arrays, compiled for one length, its old values given up for the new ones."""
 
     def __init__(self, program: Program, arrays: int, length: int) -> None:
         function = traced(program.inputs, program.nodes, program.outputs, sized=False)

@@ -164,7 +164,8 @@ def pack_padded_sequence(
     if order is not None:
         row = order[row]
     flat = row * steps + step if batch_first else step * rows + row
-    data = input.reshape((rows * steps, *input.shape[2:])).index_select(0, from_array(flat.astype(np.int64)).to(input.device))
+    places = from_array(flat.astype(np.int64)).to(input.device)
+    data = input.reshape((rows * steps, *input.shape[2:])).index_select(0, places)
     batch_sizes = from_array(there.sum(1).astype(np.int64))
     sorted_indices = None if order is None else from_array(order.astype(np.int64)).to(input.device)
     return PackedSequence(data, batch_sizes, sorted_indices, None)
