@@ -139,8 +139,8 @@ WIDE = frozenset(
 # PyTorch's list for GPUs has these besides.
 WIDE_ON_GPU = WIDE | frozenset(
     """acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan pow softplus layer_norm
-    _layer_norm group_norm _group_norm norm _vector_norm cosine_similarity renorm logsumexp dist pdist _softmax _log_softmax
-    softmax log_softmax softmin cumsum cumprod sum""".split()
+    _layer_norm group_norm _group_norm norm _vector_norm cosine_similarity renorm logsumexp dist pdist _softmax
+    _log_softmax softmax log_softmax softmin cumsum cumprod sum""".split()
 )
 
 
