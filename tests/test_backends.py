@@ -573,3 +573,17 @@ def test_warnings_are_not_errors_elsewhere():
         warnings.simplefilter("error")
         wait()
         assert torch.ones(2).sum().item() == 2
+
+
+@pytest.mark.skipif(not tiers.installed("native"), reason="needs llvmlite")
+def test_another_choice_takes_updates_back():
+    with torch.backends.use("native"):
+        p = torch.nn.Parameter(torch.ones(100))
+        opt = torch.optim.Adam([p])
+        for _ in range(4):
+            p.grad = torch.ones(100)
+            opt.step()
+            wait()
+        update = opt._filled[0][1][0].update
+        assert update.native
+    assert not update.native and update.run == update.plan.run

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..backends import SUPPLIED, Program
+from ..backends import SUPPLIED, Program, tiers
 from ..device import CPU
 from ..engine import engine
 from ..graph import Node, Spec, leaf, mode, spec
@@ -37,9 +37,21 @@ def _references() -> tuple[set[int], set[int], int]:
 _NODE, _ARRAY, _FLAT = _references()
 
 
+_made: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def back_to_numpy() -> None:
+    """After another choice of a backend, updates that have become machine code are NumPy's again."""
+    for update in _made:
+        update.run, update.native, update.asked = update.plan.run, False, False
+
+
+tiers.policy.watchers.append(back_to_numpy)
+
+
 class Update:
     """How a parameter moves, as a program over it, its gradient, its state and the numbers that change."""
-    __slots__ = ("plan", "state", "program", "run", "native", "asked")
+    __slots__ = ("plan", "state", "program", "run", "native", "asked", "__weakref__")
 
     def __init__(self, rule: Callable, like: Spec, state: dict[str, Spec], fixed: dict[str, Any],
                  derived: dict[str, Any], elementwise: bool) -> None:
@@ -70,6 +82,7 @@ class Update:
         self.program = Program(inputs, [new, *known.values()], prepare)
         self.plan = found[0]
         self.run: Callable[..., None] = self.plan.run
+        _made.add(self)
         self.native = False                       # whether `run` is machine code
         self.asked = False                        # whether it has been given to a compiler
 
