@@ -50,7 +50,7 @@ class Engine:
         )
         self.lock = threading.RLock()
         self.programs: OrderedDict[tuple, Any] = OrderedDict()
-        self.capacity = 2048
+        self.capacity = 1024
         self.counts = {"programs": 0, "hits": 0, "misses": 0, "instructions": 0}
         self.forbidden = False
         self.log: Any = None

@@ -11,7 +11,7 @@ import numpy as np
 from .device import CPU, META, device
 from .dtypes import COMPLEX, FLOATING, dtype
 
-_BOUND = 20_000  # entries of a cache of descriptions, after which it is dropped and made anew
+_BOUND = 5_000  # entries of a cache of descriptions, after which it is dropped and made anew
 
 
 class Spec:
