@@ -22,9 +22,12 @@ import time
 
 import workloads
 
+AGAIN = 0.15  # seconds that a workload runs before it is timed: threads that were stopped find their processors again
+LEAST = 0.2  # seconds that it is timed
+
 
 def serve(library: str, warm: float) -> None:
-    """Answers each line on standard input, the name of a workload, with the microseconds of one repeat."""
+    """Answers each line on standard input, the name of a workload, with the mean microseconds of a repeat."""
     torch = importlib.import_module(library)
     ready: dict[str, workloads.Timed] = {}
     print("ready", flush=True)
@@ -36,10 +39,15 @@ def serve(library: str, warm: float) -> None:
             while time.perf_counter() - begin < warm:
                 function()
         function, repeats = ready[name]
-        start = time.perf_counter()
-        for _ in range(repeats):
+        begin = time.perf_counter()
+        while time.perf_counter() - begin < AGAIN:
             function()
-        print((time.perf_counter() - start) / repeats * 1e6, flush=True)
+        start, count = time.perf_counter(), 0
+        while time.perf_counter() - start < LEAST:
+            for _ in range(repeats):
+                function()
+            count += repeats
+        print((time.perf_counter() - start) / count * 1e6, flush=True)
 
 
 class Side:
