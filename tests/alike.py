@@ -52,12 +52,18 @@ def check_alike(found: str, expected: str) -> None:
         assert numbers == pytest.approx(theirs, rel=1e-3, abs=2e-4), f"{line!r} where PyTorch prints {reference!r}"
 
 
+def installed(library: str) -> bool:
+    return importlib.util.find_spec(library) is not None
+
+
 def check_program(name: str, folder: Path) -> None:
     """Asserts that a program of programs/ runs under flambeau and prints what it prints under PyTorch."""
     program = PROGRAMS / f"{name}.py"
     found = under_flambeau(program, folder)
-    if importlib.util.find_spec("torch") is None:
-        pytest.skip("runs; PyTorch is not installed to compare with")
+    words = program.read_text(encoding="utf-8").split()
+    for library in ["torch"] + ["torchvision"] * any(word.startswith("torchvision") for word in words):
+        if not installed(library):
+            pytest.skip(f"runs; {library} is not installed to compare with")
     reference = run(program, folder)
     assert reference.returncode == 0, reference.stderr
     check_alike(found, reference.stdout)
